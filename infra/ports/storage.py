@@ -1,0 +1,24 @@
+"""Files below the warehouse root. Implementations: `infra/storage/local.py`, `infra/storage/s3.py`."""
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+
+class ObjectStore(Protocol):
+    """Paths are relative, made of segments `[A-Za-z0-9._=-]+` joined by `/`; anything else raises InvalidInputError."""
+
+    def uri(self, path: str) -> str:
+        """Absolute form, as shown to users and handed to engines: `/dir/…` or `s3://bucket/…`."""
+
+    def open_output(self, path: str) -> BinaryIO:
+        """A new file for writing. It exists only after `close()`; leaving it on an exception must not publish half a file."""
+
+    def open_input(self, path: str) -> BinaryIO: ...
+
+    def list_files(self, prefix: str) -> Iterator[str]: ...
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete everything below `prefix/`; returns the number of files. Absent is 0. Never touches a sibling such as `prefix2/`."""
+
+    def probe(self) -> None:
+        """Prove that the warehouse can be written and that a second create of the same object is refused; raise StorageUnavailableError if not."""
