@@ -23,6 +23,7 @@ class ErrorKind(StrEnum):
 
     INVALID = "invalid"
     MALFORMED = "malformed"
+    MEDIA_TYPE = "media_type"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from typing import Generic, TypeVar
 
 from infra.errors import InvalidInputError
 
+T = TypeVar("T")
 
-class Registry[T]:
+
+class Registry(Generic[T]):
     """Maps a lower-case name to an implementation; entry points of `group` are loaded on first use."""
 
     def __init__(self, group: str, built_in: Mapping[str, T]) -> None:

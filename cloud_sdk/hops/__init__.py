@@ -1,0 +1,5 @@
+"""`import hops.featurestore as fs`, then `fs.connect(...)`."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

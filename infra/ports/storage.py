@@ -18,7 +18,10 @@ class ObjectStore(Protocol):
     def list_files(self, prefix: str) -> Iterator[str]: ...
 
     def delete_prefix(self, prefix: str) -> int:
-        """Delete everything below `prefix/`; returns the number of files. Absent is 0. Never touches a sibling such as `prefix2/`."""
+        """Delete everything below `prefix/`, never a sibling such as `prefix2/`; returns the number of files."""
 
     def probe(self) -> None:
-        """Prove that the warehouse can be written and that a second create of the same object is refused; raise StorageUnavailableError if not."""
+        """Prove that the warehouse can be written and refuses a second create of one object.
+
+        Raises StorageUnavailableError if not: a store that lets two writers create the same object loses commits silently.
+        """

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-type BatchFactory = Callable[[], pa.RecordBatchReader]
+BatchFactory: TypeAlias = Callable[[], pa.RecordBatchReader]
 """Opens the same rows from the start each time it is called: a commit that lost a race reads them again."""
 
 
@@ -19,7 +19,7 @@ class WriteMode(StrEnum):
 
 @dataclass(frozen=True)
 class Commit:
-    """What one commit did. `rows_inserted` and `rows_updated` are counted by the table engine, not taken from the request."""
+    """What one commit did; the counts come from the table engine, not from the request."""
 
     version: int
     rows_inserted: int
@@ -30,7 +30,7 @@ class Commit:
 class Write:
     """One write to one table.
 
-    `request_id` makes it happen once: a write whose id is found in the log after `since_version` is answered from the log.
+    `request_id` makes it happen once: a write whose id is in the log after `since_version` is answered from the log.
     `keys` are the columns to match on for an upsert.
     """
 
@@ -64,7 +64,9 @@ class Snapshot:
 class TableStore(Protocol):
     """Tables below the warehouse root, addressed by a relative location such as `<project-uuid>/<table-uuid>`."""
 
-    def create(self, location: str, schema: pa.Schema, *, partition_by: Sequence[str], rows: BatchFactory | None) -> Commit:
+    def create(
+        self, location: str, schema: pa.Schema, *, partition_by: Sequence[str], rows: BatchFactory | None
+    ) -> Commit:
         """Make version 0, with rows or empty. Raises ConflictError if a table is already there."""
 
     def write(self, location: str, write: Write) -> Commit:

@@ -1,0 +1,87 @@
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from typing import Any, BinaryIO
+
+from flask import Response
+from flask.views import MethodView
+
+from app.api.schemas.feature_groups import NamedPageQuery
+from app.api.schemas.queries import CompressionQuery
+from app.api.schemas.training_datasets import (
+    ManifestSchema,
+    TrainingDatasetCreateSchema,
+    TrainingDatasetPageSchema,
+    TrainingDatasetSchema,
+)
+from app.featurestore.training_datasets.service import Manifest, TrainingDatasetInfo
+from app.web.arrow import arrow_response
+from app.web.blueprint import Blueprint
+from app.web.bodies import receive_command
+from app.web.state import current_container, request_context
+from infra.database.paging import Page, PageRequest
+from tenancy.actions import Action
+
+blp = Blueprint("training-datasets", __name__, description="Training datasets and their files")
+_DATASET = "/projects/<project>/training-datasets/<name>/versions/<int:version>"
+_CHUNK = 1024 * 1024
+
+
+@blp.route("/projects/<project>/training-datasets")
+class TrainingDatasets(MethodView):
+    @blp.operation(action=Action.TRAINING_DATASET_READ, query=NamedPageQuery, returns=TrainingDatasetPageSchema)
+    def get(self, query: tuple[PageRequest, str | None], project: str) -> Page[TrainingDatasetInfo]:
+        page, name = query
+        return current_container().training_datasets.list_training_datasets(request_context(), project, page, name)
+
+    @blp.operation(
+        action=Action.TRAINING_DATASET_CREATE,
+        body=TrainingDatasetCreateSchema,
+        returns=TrainingDatasetSchema,
+        status=201,
+        idempotent=True,
+        takes_frame=True,
+    )
+    def post(self, project: str) -> TrainingDatasetInfo:
+        command, frame = receive_command(TrainingDatasetCreateSchema())
+        return current_container().training_datasets.create(request_context(), project, command, frame)
+
+
+@blp.route(_DATASET)
+class TrainingDataset(MethodView):
+    @blp.operation(action=Action.TRAINING_DATASET_READ, returns=TrainingDatasetSchema)
+    def get(self, project: str, name: str, version: int) -> TrainingDatasetInfo:
+        return current_container().training_datasets.get(request_context(), project, name, version)
+
+    @blp.operation(action=Action.TRAINING_DATASET_DELETE, status=204)
+    def delete(self, project: str, name: str, version: int) -> None:
+        current_container().training_datasets.delete(request_context(), project, name, version)
+
+
+@blp.route(f"{_DATASET}/manifest")
+class TrainingDatasetManifest(MethodView):
+    @blp.operation(action=Action.TRAINING_DATASET_READ, returns=ManifestSchema)
+    def get(self, project: str, name: str, version: int) -> Manifest:
+        return current_container().training_datasets.get_manifest(request_context(), project, name, version)
+
+
+@blp.route(f"{_DATASET}/rows")
+class TrainingDatasetRows(MethodView):
+    @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, query=CompressionQuery, answers_rows=True)
+    def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
+        schema, batches = current_container().training_datasets.read(request_context(), project, name, version)
+        return arrow_response(schema, nullcontext(batches), query["compression"])
+
+
+@blp.route(f"{_DATASET}/files/<path>")
+class TrainingDatasetFile(MethodView):
+    @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, answers_rows=True)
+    def get(self, project: str, name: str, version: int, path: str) -> Response:
+        datasets = current_container().training_datasets
+        file = datasets.open_file(request_context(), project, name, version, path)
+        return Response(_pieces(file), content_type="application/octet-stream")
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with closing(file):
+        while piece := file.read(_CHUNK):
+            yield piece

@@ -1,0 +1,129 @@
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from app.featurestore.feature_groups.rules import FeatureSpec, GroupSpec
+from app.featurestore.feature_groups.service import UpdateFeatureGroup
+from app.web.arrow import Compression
+from app.web.schemas import CommandSchema, PageQuery, page_of, text
+from infra.ports.tables import WriteMode
+
+MAX_TAG_LENGTH = 4096
+
+
+class FeatureSchema(Schema):
+    name = fields.String()
+    type = fields.String()
+    description = fields.String()
+    primary = fields.Boolean()
+    partition = fields.Boolean()
+
+
+class FeatureGroupSchema(Schema):
+    id = fields.UUID()
+    project = fields.String()
+    featurestore = fields.String()
+    name = fields.String()
+    version = fields.Integer()
+    kind = fields.String()
+    description = fields.String()
+    primary_key = fields.List(fields.String())
+    event_time = fields.String(allow_none=True)
+    partition_by = fields.List(fields.String())
+    features = fields.List(fields.Nested(FeatureSchema))
+    tags = fields.Dict(keys=fields.String(), values=fields.String())
+    jobs = fields.List(fields.String())
+    created_at = fields.AwareDateTime(format="iso")
+    created_by = fields.String()
+    updated_at = fields.AwareDateTime(format="iso")
+    table_version = fields.Integer()
+    revision = fields.Integer()
+
+
+class FeatureSpecSchema(CommandSchema):
+    command = FeatureSpec
+
+    name = fields.String(required=True)
+    type = fields.String()
+    description = text(10_000)
+
+
+class FeatureGroupCreateSchema(CommandSchema):
+    command = GroupSpec
+
+    name = fields.String(required=True)
+    version = fields.Integer(strict=True)
+    description = text(10_000)
+    primary_key = fields.List(fields.String(), validate=validate.Length(min=1))
+    event_time = fields.String(allow_none=True)
+    partition_by = fields.List(fields.String())
+    features = fields.List(fields.Nested(FeatureSpecSchema))
+    tags = fields.Dict(keys=fields.String(), values=text(MAX_TAG_LENGTH), validate=validate.Length(max=100))
+    jobs = fields.List(text(256), validate=validate.Length(max=100))
+
+
+class FeatureDescriptionSchema(Schema):
+    name = fields.String(required=True)
+    description = text(10_000, required=True)
+
+
+class FeatureGroupUpdateSchema(CommandSchema):
+    command = UpdateFeatureGroup
+
+    description = text(10_000)
+    features = fields.List(fields.Nested(FeatureDescriptionSchema))
+    jobs = fields.List(text(256), validate=validate.Length(max=100))
+
+    def make_command(self, data: dict[str, Any], **_: Any) -> UpdateFeatureGroup:
+        described = data.pop("features", None)
+        if described is not None:
+            data["feature_descriptions"] = {feature["name"]: feature["description"] for feature in described}
+        return UpdateFeatureGroup(**data)
+
+
+class NamedPageQuery(PageQuery):
+    """A page, perhaps of things of one name."""
+
+    name = fields.String(load_default=None)
+
+    def make_command(self, data: dict[str, Any], **_: Any) -> Any:
+        name = data.pop("name")
+        return super().make_command(data), name
+
+
+class InsertQuery(Schema):
+    mode = fields.Enum(WriteMode, by_value=True, load_default=WriteMode.APPEND)
+
+
+class InsertSchema(Schema):
+    rows_received = fields.Integer()
+    rows_inserted = fields.Integer()
+    rows_updated = fields.Integer()
+    table_version = fields.Integer()
+    mode = fields.String()
+
+
+class RowsQuery(Schema):
+    columns = fields.String(load_default="", metadata={"description": "Names separated by commas; all where empty."})
+    compression = fields.Enum(Compression, by_value=True, load_default=Compression.LZ4)
+
+
+class TagSchema(Schema):
+    name = fields.String()
+    value = fields.String()
+
+
+class TagSetSchema(Schema):
+    value = text(MAX_TAG_LENGTH, required=True)
+
+
+class TagsSchema(Schema):
+    items = fields.List(fields.Nested(TagSchema))
+
+
+class PartitionsSchema(Schema):
+    items = fields.List(fields.Dict(keys=fields.String(), values=fields.String(allow_none=True)))
+    next_cursor = fields.String(allow_none=True)
+
+
+FeatureGroupPageSchema = page_of(FeatureGroupSchema)

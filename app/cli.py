@@ -1,0 +1,341 @@
+"""`oast`: everything an operator does on the gateway's own machine.
+
+Who can run it holds the database and the pepper already, so the commands act as the operator, or with `--as` as a member
+of a project; the audit log says so either way.
+"""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import click
+from alembic import command as alembic
+
+from app.bootstrap import build_container
+from app.checks import Check, run_checks
+from app.container import Container
+from app.readiness import migration_config
+from app.server import require_safe_listener, serve
+from app.settings import Settings, unknown_variables
+from app.terminal import Output, with_json
+from infra.crypto import Pepper
+from infra.database.paging import MAX_LIMIT, Page, PageRequest
+from infra.errors import GatewayError, InvalidInputError
+from infra.ids import new_id
+from tenancy.actions import ShareKind
+from tenancy.api_keys.service import CreateApiKey, IssuedKey
+from tenancy.members.repository import MemberRepository
+from tenancy.members.service import SetMember
+from tenancy.principals import Principal, RequestContext, Role
+from tenancy.projects.repository import ProjectRepository
+from tenancy.projects.service import CreateProject
+from tenancy.scopes import DEFAULT_SCOPES, Scope
+from tenancy.shares.service import OfferShare
+
+LOCAL_KEY_ID = "local-shell"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="oasthouse")
+def main() -> None:
+    """Oasthouse, the multi-tenant feature-store gateway."""
+    for name in unknown_variables():
+        click.echo(f"warning: {name} names no setting; docs/settings.md lists them", err=True)
+
+
+@main.command()
+@with_json
+def init(output: Output) -> None:
+    """Make the database, the pepper and one operator key, shown once."""
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if not settings.resolved_pepper_file.exists():
+        Pepper.create(settings.resolved_pepper_file)
+    _upgrade(settings)
+    issued = _container().api_keys.create_operator_key("first operator")
+    _show_key(
+        output, issued, "The operator key, shown this once. It makes projects and their first keys; it reads no data."
+    )
+    output.note(f"Back up {settings.resolved_pepper_file}: without it every key is void.")
+
+
+@main.command("serve")
+@with_json
+def serve_command(output: Output) -> None:
+    """Serve the API until stopped."""
+    settings = Settings()
+    require_safe_listener(settings.server)
+    container = build_container(settings)
+    faults = [check for check in run_checks(container) if not check.passed]
+    if faults:
+        raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
+    container.locations.purge()
+    container.database.engine.dispose()
+    scheme = "https" if settings.server.certfile else "http"
+    output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
+    serve(settings)
+
+
+@main.command()
+@with_json
+def doctor(output: Output) -> None:
+    """Check settings, pepper, database and warehouse; say how to mend what fails."""
+    checks = _doctor_checks()
+    output.rows(checks, ["name", "passed", "detail", "fix"])
+    if not all(check.passed for check in checks):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--keep", is_flag=True, help="Leave the gateway up afterwards.")
+@click.option("--tour", default="examples/tour.py", show_default=True, help="The script to run against the gateway.")
+@with_json
+def demo(output: Output, *, keep: bool, tour: str) -> None:
+    """Run the tour: a gateway, a local Secrets Manager, and a notebook's work through the SDK."""
+    from app.demo import run_demo  # noqa: PLC0415 needs the demo extra
+
+    del output
+    raise SystemExit(run_demo(tour, keep=keep))
+
+
+@main.group()
+def db() -> None:
+    """The metadata database."""
+
+
+@db.command()
+@with_json
+def upgrade(output: Output) -> None:
+    """Bring the database to the revision that this gateway needs."""
+    settings = Settings()
+    _upgrade(settings)
+    output.record({"status": "upgraded"}, "The database is up to date.")
+
+
+@main.group()
+def project() -> None:
+    """Projects."""
+
+
+@project.command("create")
+@click.argument("name")
+@click.option("--owner", required=True, help="User name or e-mail address of the first data owner.")
+@click.option("--description", default="")
+@with_json
+def project_create(output: Output, name: str, owner: str, description: str) -> None:
+    """Make a project with its first data owner."""
+    info = _container().projects.create(_operator(), CreateProject(name, owner, description))
+    output.record(info, f"Project {info.name} with feature store {info.featurestore}; data owner {owner}.")
+
+
+@project.command("list")
+@with_json
+def project_list(output: Output) -> None:
+    """List every project."""
+    rows = _all(lambda page: _container().projects.list_projects(_operator(), page))
+    output.rows(rows, ["name", "featurestore", "description", "created_at"])
+
+
+@main.group()
+def member() -> None:
+    """Members of a project."""
+
+
+@member.command("set")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("name")
+@click.argument("role", type=click.Choice([role.label for role in Role]))
+@with_json
+def member_set(output: Output, project_name: str, name: str, role: str) -> None:
+    """Add a member or change a role."""
+    info = _container().members.set(_operator(), project_name, name, SetMember(role))
+    output.record(info, f"{info.name} is {info.role} in {project_name}.")
+
+
+@member.command("list")
+@click.argument("project_name", metavar="PROJECT")
+@with_json
+def member_list(output: Output, project_name: str) -> None:
+    """List the members of a project."""
+    rows = _all(lambda page: _container().members.list_members(_operator(), project_name, page))
+    output.rows(rows, ["name", "role", "created_at"])
+
+
+@main.group()
+def key() -> None:
+    """API keys of a project."""
+
+
+@key.command("create")
+@click.argument("project_name", metavar="PROJECT")
+@click.option("--member", "member_name", required=True, help="Whose key it is.")
+@click.option("--name", default="key", show_default=True, help="What it is for.")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice([s.value for s in Scope if s is not Scope.OPERATOR])
+)
+@click.option("--days", type=int, help="Life in days.")
+@with_json
+def key_create(
+    output: Output, project_name: str, member_name: str, name: str, scopes: tuple[str, ...], days: int | None
+) -> None:
+    """Make a key, shown once. Scopes by default: featurestore, project."""
+    chosen = tuple(Scope(scope) for scope in scopes) or DEFAULT_SCOPES
+    issued = _container().api_keys.create(_operator(), project_name, CreateApiKey(name, member_name, chosen, days))
+    _show_key(output, issued, f"A key of {member_name} in {project_name}, shown this once.")
+
+
+@key.command("rotate")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("key_id")
+@click.option("--overlap-hours", type=click.IntRange(0, 720), default=24, show_default=True)
+@with_json
+def key_rotate(output: Output, project_name: str, key_id: str, overlap_hours: int) -> None:
+    """Make a successor; the old key works on for the overlap."""
+    overlap = timedelta(hours=overlap_hours)
+    issued = _container().api_keys.rotate(_operator(), project_name, key_id, overlap)
+    _show_key(output, issued, f"The successor of {key_id}, shown this once.")
+
+
+@key.command("revoke")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("key_id")
+@with_json
+def key_revoke(output: Output, project_name: str, key_id: str) -> None:
+    """Make a key useless from the next request on."""
+    _container().api_keys.revoke(_operator(), project_name, key_id)
+    output.record({"key_id": key_id, "state": "revoked"}, f"Key {key_id} is revoked.")
+
+
+@key.command("list")
+@click.argument("project_name", metavar="PROJECT")
+@with_json
+def key_list(output: Output, project_name: str) -> None:
+    """List the keys of a project."""
+    rows = _all(lambda page: _container().api_keys.list_api_keys(_operator(), project_name, page))
+    output.rows(rows, ["key_id", "name", "member", "scopes", "state", "expires_at", "last_used_at"])
+
+
+@main.group()
+def share() -> None:
+    """Shares between projects. Each side acts through one of its data owners, named with --as."""
+
+
+_AS = click.option("--as", "member_name", required=True, help="The data owner who acts.")
+
+
+@share.command("offer")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("receiver")
+@click.option(
+    "--what", type=click.Choice([kind.value for kind in ShareKind]), default="feature_store", show_default=True
+)
+@click.option("--days", type=click.IntRange(1), help="End it by itself after so many days.")
+@_AS
+@with_json
+def share_offer(
+    output: Output, project_name: str, receiver: str, what: str, days: int | None, member_name: str
+) -> None:
+    """Offer PROJECT's feature store or training datasets to RECEIVER."""
+    expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+    context = _acting_as(project_name, member_name)
+    info = _container().shares.offer(context, project_name, OfferShare(receiver, ShareKind(what), expires_at))
+    output.record(info, f"Offered as share {info.id}; a data owner of {receiver} accepts it.")
+
+
+@share.command("accept")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("share_id", type=click.UUID)
+@_AS
+@with_json
+def share_accept(output: Output, project_name: str, share_id: UUID, member_name: str) -> None:
+    """Accept a share offered to PROJECT."""
+    info = _container().shares.accept(_acting_as(project_name, member_name), project_name, share_id)
+    output.record(info, f"{project_name} now reads the {info.what} of {info.owner}.")
+
+
+@share.command("decline")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("share_id", type=click.UUID)
+@_AS
+@with_json
+def share_decline(output: Output, project_name: str, share_id: UUID, member_name: str) -> None:
+    """Decline a share offered to PROJECT."""
+    info = _container().shares.decline(_acting_as(project_name, member_name), project_name, share_id)
+    output.record(info, f"Declined the {info.what} of {info.owner}.")
+
+
+@share.command("end")
+@click.argument("project_name", metavar="PROJECT")
+@click.argument("share_id", type=click.UUID)
+@_AS
+@with_json
+def share_end(output: Output, project_name: str, share_id: UUID, member_name: str) -> None:
+    """End a share, from either side."""
+    _container().shares.end(_acting_as(project_name, member_name), project_name, share_id)
+    output.record({"id": share_id, "state": "ended"}, f"Share {share_id} has ended.")
+
+
+@share.command("list")
+@click.argument("project_name", metavar="PROJECT")
+@with_json
+def share_list(output: Output, project_name: str) -> None:
+    """List what PROJECT offers and what it is offered."""
+    rows = _all(lambda page: _container().shares.list_shares(_operator(), project_name, page))
+    output.rows(rows, ["id", "owner", "receiver", "what", "state", "offered_by", "answered_by", "expires_at"])
+
+
+@cache
+def _container() -> Container:
+    return build_container(Settings())
+
+
+def _upgrade(settings: Settings) -> None:
+    alembic.upgrade(migration_config(settings.resolved_database_url), "head")
+
+
+def _doctor_checks() -> list[Check]:
+    try:
+        return run_checks(_container())
+    except GatewayError as error:
+        return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
+
+
+def _operator() -> RequestContext:
+    return RequestContext(_local_principal(scopes=frozenset({Scope.OPERATOR})), str(new_id()))
+
+
+def _acting_as(project_name: str, member_name: str) -> RequestContext:
+    """The shell in the place of a member, with that member's role and no more."""
+    with _container().database.read() as session:
+        found = ProjectRepository(session).find(project_name)
+        if found is None:
+            raise InvalidInputError(f"There is no project {project_name!r}.", hint="`oast project list` names them.")
+        role = MemberRepository(session).get(found.id, member_name).role
+        principal = _local_principal(
+            scopes=frozenset(Scope) - {Scope.OPERATOR},
+            project_id=found.id,
+            project=found.name,
+            member=member_name,
+            role=role,
+        )
+    return RequestContext(principal, str(new_id()))
+
+
+def _local_principal(**who: Any) -> Principal:
+    environment = _container().settings.environment
+    return Principal(key_id=LOCAL_KEY_ID, environment=environment, expires_at=datetime.max.replace(tzinfo=UTC), **who)
+
+
+def _show_key(output: Output, issued: IssuedKey, text: str) -> None:
+    shown = issued.key.reveal()
+    output.record({**vars(issued.info), "key": shown}, f"{text}\n\n    {shown}\n")
+
+
+def _all(fetch: Any) -> list[Any]:
+    rows: list[Any] = []
+    page: Page[Any] = Page([], next_cursor="")
+    while page.next_cursor is not None:
+        page = fetch(PageRequest(MAX_LIMIT, page.next_cursor or None))
+        rows.extend(page.items)
+    return rows

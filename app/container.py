@@ -1,0 +1,38 @@
+"""Every use case, wired. Made by `app/bootstrap.py`, handed to the edges."""
+
+from dataclasses import dataclass
+
+from app.featurestore.feature_groups.service import FeatureGroupService
+from app.featurestore.locations.service import Locations
+from app.featurestore.query.service import QueryService
+from app.featurestore.training_datasets.service import TrainingDatasetService
+from app.settings import Settings
+from infra.clock import Clock
+from infra.database.idempotency import IdempotencyLedger
+from infra.database.unit_of_work import Database
+from infra.ports.storage import ObjectStore
+from tenancy.access import Authorizer
+from tenancy.api_keys.authentication import Authenticator
+from tenancy.api_keys.service import ApiKeyService
+from tenancy.members.service import MemberService
+from tenancy.projects.service import ProjectService
+from tenancy.shares.service import ShareService
+
+
+@dataclass(frozen=True)
+class Container:
+    settings: Settings
+    clock: Clock
+    database: Database
+    store: ObjectStore
+    ledger: IdempotencyLedger
+    authenticator: Authenticator
+    authorizer: Authorizer
+    projects: ProjectService
+    members: MemberService
+    api_keys: ApiKeyService
+    shares: ShareService
+    feature_groups: FeatureGroupService
+    queries: QueryService
+    training_datasets: TrainingDatasetService
+    locations: Locations

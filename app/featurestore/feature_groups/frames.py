@@ -1,0 +1,130 @@
+"""Uploaded frames: read from disk as often as needed, checked whole before anything is written."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from infra.errors import ErrorKind, FrameInvalidError, InvalidInputError, TooLargeError
+
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+PARQUET = "application/vnd.apache.parquet"
+COMMAND_KEY = b"oasthouse"
+MAX_COLUMNS = 2_000
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+_PARQUET_BATCH_ROWS = 65_536
+
+
+class BodyTruncatedError(FrameInvalidError):
+    """Fewer bytes arrived than were announced, or the frame stops before its end."""
+
+    code = "body-truncated"
+    title = "The body is incomplete"
+
+
+class RowCountMismatchError(InvalidInputError):
+    """The frame does not hold as many rows as its sender says."""
+
+    code = "row-count-mismatch"
+    kind = ErrorKind.MALFORMED
+    title = "The row count is wrong"
+
+
+class FrameTooLargeError(TooLargeError):
+    """More columns or more uncompressed bytes than the gateway takes."""
+
+    code = "frame-too-large"
+    title = "The frame is too large"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A body received whole: on disk, of the digest its sender gave. `rows` is what the sender counted."""
+
+    path: Path
+    media_type: str
+    rows: int
+    max_expanded_bytes: int
+
+
+class Frame:
+    """An upload as a table. `schema` carries no metadata; `command` is the sender's JSON about the frame, or None."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._is_parquet = upload.media_type == PARQUET
+        if not self._is_parquet:
+            _require_end_of_stream(upload.path)
+        with _readable():
+            schema = pq.read_schema(upload.path) if self._is_parquet else self._arrow_schema()
+        if len(schema) > MAX_COLUMNS:
+            raise FrameTooLargeError(f"The frame has {len(schema)} columns; {MAX_COLUMNS} is the most.")
+        duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
+        if duplicates:
+            raise FrameInvalidError(f"The frame has more than one column called {duplicates[0]!r}.")
+        self.command: bytes | None = (schema.metadata or {}).get(COMMAND_KEY)
+        self.schema: pa.Schema = schema.remove_metadata()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows from the start; raises FrameInvalidError where they cannot be read."""
+        with _readable():
+            yield from self._parquet_batches() if self._is_parquet else self._arrow_batches()
+
+    def checked(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass `batches` on while counting; raises at the end where rows differ from what the sender counted."""
+        rows = expanded = 0
+        for batch in batches:
+            rows += batch.num_rows
+            expanded += batch.nbytes
+            if expanded > self._upload.max_expanded_bytes:
+                raise FrameTooLargeError(
+                    f"The frame holds more than {self._upload.max_expanded_bytes:,} bytes uncompressed.",
+                    hint="Insert it in several parts.",
+                )
+            yield batch
+        if rows != self._upload.rows:
+            raise RowCountMismatchError(f"The frame holds {rows:,} rows, its sender counted {self._upload.rows:,}.")
+
+    def _arrow_schema(self) -> pa.Schema:
+        with pa.OSFile(str(self._upload.path)) as source, pa.ipc.open_stream(source) as reader:
+            return reader.schema
+
+    def _arrow_batches(self) -> Iterator[pa.RecordBatch]:
+        with pa.OSFile(str(self._upload.path)) as source, pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                # Offsets that point outside their buffers would crash the process later on.
+                batch.validate(full=True)
+                yield batch.replace_schema_metadata(None)
+            if source.tell() != source.size():
+                raise FrameInvalidError("There are bytes after the end of the Arrow stream.")
+
+    def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(self._upload.path) as source:
+            for batch in source.iter_batches(_PARQUET_BATCH_ROWS):
+                batch.validate(full=True)
+                yield batch.replace_schema_metadata(None)
+
+
+class _readable:  # noqa: N801 reads as a clause: `with _readable():`
+    """Turns Arrow's errors about the bytes into ours."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, pa.ArrowException | OSError | EOFError):
+            raise FrameInvalidError(f"The frame cannot be read: {str(error)[:300]}") from error
+
+
+def _require_end_of_stream(path: Path) -> None:
+    # Cut at a batch boundary, a stream reads as a shorter table without any error; only its end mark tells.
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_END_OF_STREAM)))
+        if file.read() != _END_OF_STREAM:
+            raise BodyTruncatedError(
+                "The Arrow stream has no end mark.", hint="Close the stream writer before sending, and send all of it."
+            )

@@ -1,0 +1,52 @@
+from difflib import get_close_matches
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from app.featurestore.feature_groups.errors import FeatureGroupNotFoundError
+from app.featurestore.feature_groups.models import FeatureGroup
+
+
+class FeatureGroupRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of_project(self, project_id: UUID, name: str | None = None) -> Select[FeatureGroup]:
+        query = select(FeatureGroup).where(FeatureGroup.project_id == project_id)
+        return query if name is None else query.where(FeatureGroup.name == name)
+
+    def get(self, project_id: UUID, name: str, version: int) -> FeatureGroup:
+        group = self._session.scalar(self.of_project(project_id, name).where(FeatureGroup.version == version))
+        if group is None:
+            raise self._not_found(project_id, name, version)
+        return group
+
+    def in_projects(self, project_ids: list[UUID]) -> list[FeatureGroup]:
+        """Every group of projects that the caller was found to see."""
+        return list(self._session.scalars(select(FeatureGroup).where(FeatureGroup.project_id.in_(project_ids))))
+
+    def note_table_version(self, group: FeatureGroup, table_version: int) -> None:
+        """Apart from the guarded row: two inserts at once are no conflict, and the newer version stays."""
+        self._session.execute(
+            update(FeatureGroup)
+            .where(FeatureGroup.id == group.id, FeatureGroup.table_version < table_version)
+            .values(table_version=table_version)
+            .execution_options(synchronize_session=False)
+        )
+
+    def _not_found(self, project_id: UUID, name: str, version: int) -> FeatureGroupNotFoundError:
+        rows = self._session.execute(
+            select(FeatureGroup.name, FeatureGroup.version).where(FeatureGroup.project_id == project_id)
+        )
+        known = sorted((row[0], row[1]) for row in rows)
+        versions = [known_version for known_name, known_version in known if known_name == name]
+        if versions:
+            return FeatureGroupNotFoundError(
+                f"Feature group {name!r} has no version {version}.",
+                candidates=[f"{name} version {known_version}" for known_version in versions],
+            )
+        return FeatureGroupNotFoundError(
+            f"There is no feature group {name[:80]!r}.",
+            candidates=get_close_matches(name, sorted({known_name for known_name, _ in known}), n=5, cutoff=0.5),
+        )

@@ -1,0 +1,138 @@
+"""Hive types and Arrow types, both ways. The table in docs/types.md says what is stored for what."""
+
+import re
+from collections.abc import Callable
+
+import pyarrow as pa
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from app.featurestore.feature_groups.errors import TypeNotSupportedError
+
+_Kind = exp.DType
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+MAX_TYPE_LENGTH = 20_000
+# The parser stops at the end of a type and overlooks what follows it.
+_TRAILING = re.compile(r"[>)]\s*[^>),\s]")
+
+_TO_ARROW: dict[_Kind, pa.DataType] = {
+    _Kind.TINYINT: pa.int8(),
+    _Kind.SMALLINT: pa.int16(),
+    _Kind.INT: pa.int32(),
+    _Kind.BIGINT: pa.int64(),
+    _Kind.FLOAT: pa.float32(),
+    _Kind.DOUBLE: pa.float64(),
+    _Kind.BOOLEAN: pa.bool_(),
+    _Kind.TEXT: pa.string(),
+    _Kind.BINARY: pa.binary(),
+    _Kind.VARBINARY: pa.binary(),
+    _Kind.DATE: pa.date32(),
+    _Kind.TIMESTAMP: TIMESTAMP,
+}
+
+_TO_HIVE: dict[pa.DataType, str] = {
+    pa.int8(): "tinyint",
+    pa.uint8(): "smallint",
+    pa.int16(): "smallint",
+    pa.uint16(): "int",
+    pa.int32(): "int",
+    pa.uint32(): "bigint",
+    pa.int64(): "bigint",
+    pa.uint64(): "bigint",
+    pa.float16(): "float",
+    pa.float32(): "float",
+    pa.float64(): "double",
+    pa.bool_(): "boolean",
+    pa.date32(): "date",
+    pa.date64(): "date",
+}
+
+
+def to_arrow(hive_type: str) -> pa.DataType:
+    """The Arrow type stored for a Hive type; raises TypeNotSupportedError."""
+    if len(hive_type) > MAX_TYPE_LENGTH:
+        raise TypeNotSupportedError(f"A type of {len(hive_type)} characters is too long.")
+    if _TRAILING.search(hive_type):
+        raise _unknown(hive_type)
+    try:
+        parsed = exp.DataType.build(hive_type, dialect="hive")
+    except (SqlglotError, RecursionError, ValueError) as error:
+        raise _unknown(hive_type) from error
+    return _arrow_of(parsed, hive_type)
+
+
+def to_hive(arrow_type: pa.DataType) -> str:
+    """The Hive type inferred for an Arrow type; raises TypeNotSupportedError (a column of nulls only has none)."""
+    if arrow_type in _TO_HIVE:
+        return _TO_HIVE[arrow_type]
+    for applies, name in _PATTERNS:
+        if applies(arrow_type):
+            return name(arrow_type)
+    raise TypeNotSupportedError(f"There is no feature type for Arrow's {arrow_type}.")
+
+
+def _arrow_of(parsed: exp.DataType, text: str) -> pa.DataType:
+    kind, arguments = parsed.this, parsed.expressions
+    if kind is _Kind.DECIMAL:
+        return _decimal(arguments, text)
+    if kind is _Kind.ARRAY and len(arguments) == 1:
+        return pa.list_(_arrow_of(arguments[0], text))
+    if kind is _Kind.MAP and len(arguments) == 2:
+        return pa.map_(*(_arrow_of(argument, text) for argument in arguments))
+    if kind is _Kind.STRUCT and arguments:
+        return pa.struct([_struct_field(argument, text) for argument in arguments])
+    if kind in _TO_ARROW and not arguments:
+        return _TO_ARROW[kind]
+    raise _unknown(text)
+
+
+def _decimal(arguments: list[exp.Expr], text: str) -> pa.DataType:
+    # Hive's default is DECIMAL(10,0) (https://cwiki.apache.org/confluence/display/Hive/LanguageManual+Types).
+    precision, scale = ([int(argument.name) for argument in arguments] + [10, 0][len(arguments) :])[:2]
+    if not (1 <= precision <= 38 and 0 <= scale <= precision):
+        raise _unknown(text)
+    return pa.decimal128(precision, scale)
+
+
+def _struct_field(argument: exp.Expr, text: str) -> pa.Field:
+    if not isinstance(argument, exp.ColumnDef) or not isinstance(argument.args.get("kind"), exp.DataType):
+        raise _unknown(text)
+    return pa.field(argument.name, _arrow_of(argument.args["kind"], text))
+
+
+def _struct_name(arrow_type: pa.DataType) -> str:
+    return "struct<" + ",".join(f"{field.name}:{to_hive(field.type)}" for field in arrow_type) + ">"
+
+
+_PATTERNS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], str]]] = [
+    (lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t), lambda _: "string"),
+    (
+        lambda t: (
+            pa.types.is_binary(t)
+            or pa.types.is_large_binary(t)
+            or pa.types.is_fixed_size_binary(t)
+            or pa.types.is_binary_view(t)
+        ),
+        lambda _: "binary",
+    ),
+    (pa.types.is_timestamp, lambda _: "timestamp"),
+    (
+        lambda t: pa.types.is_decimal(t) and t.precision <= 38 and 0 <= t.scale <= t.precision,
+        lambda t: f"decimal({t.precision},{t.scale})",
+    ),
+    (pa.types.is_dictionary, lambda t: to_hive(t.value_type)),
+    (
+        lambda t: pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_fixed_size_list(t),
+        lambda t: f"array<{to_hive(t.value_type)}>",
+    ),
+    (pa.types.is_struct, _struct_name),
+    (pa.types.is_map, lambda t: f"map<{to_hive(t.key_type)},{to_hive(t.item_type)}>"),
+]
+
+
+def _unknown(text: str) -> TypeNotSupportedError:
+    return TypeNotSupportedError(
+        f"{text[:120]!r} is no feature type.",
+        hint="Use TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), BOOLEAN, STRING, BINARY, DATE, TIMESTAMP, "
+        "ARRAY<t>, STRUCT<name:t,…> or MAP<k,v>.",
+    )

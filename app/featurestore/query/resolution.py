@@ -1,0 +1,119 @@
+"""Which group a feature name means. Pure: a function of the expression and the catalog."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from uuid import UUID
+
+from app.featurestore.query.errors import FeatureAmbiguousError, FeatureNotFoundError, FeatureStoreNotFoundError
+from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
+
+_MOST_CANDIDATES = 8
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The group that answers one requested name, and why that one."""
+
+    feature: str
+    group: CatalogGroup
+    why: str
+
+
+def resolve(expression: FeatureExpression, catalog: CatalogSnapshot) -> list[Choice]:
+    """One choice for each distinct requested name, in the order asked."""
+    groups = searched_groups(expression, catalog)
+    names = list(dict.fromkeys(expression.features))
+    candidates = {name: _candidates(name, groups, expression) for name in names}
+    clear = {name: found[0] for name, found in candidates.items() if len(found) == 1}
+    chosen = {choice.group.id for choice in clear.values()}
+    return [clear.get(name) or _settle(name, candidates[name], chosen, groups) for name in names]
+
+
+def searched_groups(expression: FeatureExpression, catalog: CatalogSnapshot) -> list[CatalogGroup]:
+    """The groups left by the feature store, the group and the versions that the expression names."""
+    store, pinned = expression.featurestore, expression.feature_group_versions
+    if store is not None and store not in catalog.feature_stores:
+        raise FeatureStoreNotFoundError(
+            f"There is no feature store {store[:80]!r} that this key can read.", candidates=list(catalog.feature_stores)
+        )
+    return [
+        group
+        for group in catalog.groups
+        if store in (None, group.featurestore)
+        and expression.feature_group in (None, group.name)
+        and expression.version in (None, group.version)
+        and (not pinned or pinned.get(group.name) == group.version)
+    ]
+
+
+def _candidates(name: str, groups: Sequence[CatalogGroup], expression: FeatureExpression) -> list[Choice]:
+    """Groups that have the feature, after own project and latest version were preferred; at least one, or it raises."""
+    owner, _, feature = name.rpartition(".")
+    found = [group for group in groups if feature in group.features and (not owner or _is_called(group, owner))]
+    if not found:
+        raise _not_found(name, feature, groups)
+    preferred = [group for group in found if group.is_own] or found
+    latest: dict[tuple[str, str], CatalogGroup] = {}
+    for group in preferred:
+        key = (group.featurestore, group.name)
+        if key not in latest or group.version > latest[key].version:
+            latest[key] = group
+    return [Choice(feature, group, _why(group, found, preferred, owner, expression)) for group in latest.values()]
+
+
+def _is_called(group: CatalogGroup, owner: str) -> bool:
+    short = f"{group.name}_{group.version}"
+    return owner in (group.name, short, f"{group.featurestore}.{group.name}", f"{group.featurestore}.{short}")
+
+
+def _settle(name: str, found: list[Choice], chosen: set[UUID], groups: Sequence[CatalogGroup]) -> Choice:
+    """A key is the same in every joined group, so it comes from one that is read anyway; anything else is ambiguous."""
+    for choice in found:
+        if choice.group.id in chosen and choice.feature in choice.group.primary_key:
+            return Choice(choice.feature, choice.group, "key of a group that is read anyway")
+    names = [f"{_shortest_name(choice.group, groups)}.{choice.feature}" for choice in found]
+    raise FeatureAmbiguousError(
+        f"{len(found)} feature groups have a feature {name!r}.",
+        candidates=names[:_MOST_CANDIDATES],
+        hint=f"Ask for {names[0]!r}, or name the feature group, its version or the feature store.",
+    )
+
+
+def _shortest_name(group: CatalogGroup, groups: Sequence[CatalogGroup]) -> str:
+    short = f"{group.name}_{group.version}"
+    is_unique = sum(_is_called(other, short) for other in groups) == 1
+    return short if is_unique else group.label
+
+
+def _why(
+    group: CatalogGroup,
+    found: Sequence[CatalogGroup],
+    preferred: Sequence[CatalogGroup],
+    owner: str,
+    expression: FeatureExpression,
+) -> str:
+    reasons = []
+    if owner:
+        reasons.append(f"named {owner}")
+    elif expression.feature_group or expression.feature_group_versions or expression.version:
+        reasons.append("named in the request")
+    if len(found) == 1:
+        reasons.append("only group with the feature")
+    elif len(preferred) < len(found):
+        reasons.append("own project preferred")
+    older = [other for other in preferred if other.name == group.name and other.version < group.version]
+    if older:
+        reasons.append(f"latest of {len(older) + 1} versions")
+    return ", ".join(reasons) or "has the feature"
+
+
+def _not_found(name: str, feature: str, groups: Sequence[CatalogGroup]) -> FeatureNotFoundError:
+    known = sorted({known for group in groups for known in group.features})
+    if feature in known:
+        owners = sorted({f"{group.name}_{group.version}.{feature}" for group in groups if feature in group.features})
+        return FeatureNotFoundError(f"There is no feature {name[:120]!r}.", candidates=owners[:_MOST_CANDIDATES])
+    return FeatureNotFoundError(
+        f"There is no feature {name[:120]!r} in the feature groups that this key can read.",
+        candidates=get_close_matches(feature, known, n=5, cutoff=0.6),
+    )

@@ -1,0 +1,32 @@
+from difflib import get_close_matches
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from app.featurestore.training_datasets.errors import TrainingDatasetNotFoundError
+from app.featurestore.training_datasets.models import TrainingDataset
+
+
+class TrainingDatasetRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def of_project(self, project_id: UUID, name: str | None = None) -> Select[TrainingDataset]:
+        query = select(TrainingDataset).where(TrainingDataset.project_id == project_id)
+        return query if name is None else query.where(TrainingDataset.name == name)
+
+    def find(self, project_id: UUID, name: str, version: int) -> TrainingDataset | None:
+        return self._session.scalar(self.of_project(project_id, name).where(TrainingDataset.version == version))
+
+    def get(self, project_id: UUID, name: str, version: int) -> TrainingDataset:
+        dataset = self.find(project_id, name, version)
+        if dataset is None:
+            known = self._session.scalars(
+                select(TrainingDataset.name).where(TrainingDataset.project_id == project_id).distinct()
+            )
+            raise TrainingDatasetNotFoundError(
+                f"There is no training dataset {name[:80]!r} version {version}.",
+                candidates=get_close_matches(name, sorted(known), n=5, cutoff=0.5),
+            )
+        return dataset

@@ -1,0 +1,56 @@
+"""Runs migrations on the database that the gateway's settings name."""
+
+from typing import Literal
+
+from alembic import context
+
+from app.featurestore.feature_groups import models as _feature_groups
+from app.featurestore.locations import models as _locations
+from app.featurestore.training_datasets import models as _training_datasets
+from infra.database import idempotency as _idempotency
+from infra.database.base import Base, UtcDateTime
+from infra.database.engine import WRITES, open_engine
+from tenancy.api_keys import models as _api_keys
+from tenancy.audit import models as _audit
+from tenancy.members import models as _members
+from tenancy.projects import models as _projects
+from tenancy.shares import models as _shares
+
+# Importing a model makes its table known.
+TABLES = (
+    _feature_groups,
+    _locations,
+    _training_datasets,
+    _idempotency,
+    _api_keys,
+    _audit,
+    _members,
+    _projects,
+    _shares,
+)
+# Any number that nothing else on the server uses: two gateways must not migrate at once.
+_ADVISORY_LOCK = 0x0A57
+
+
+def render(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """A migration must not change with the code: it names SQLAlchemy's type, not ours."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
+
+
+def migrate() -> None:
+    engine = open_engine(context.config.attributes["url"])
+    with engine.execution_options(**{WRITES: True}).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=True,
+            render_item=render,
+            transactional_ddl=False,
+        )
+        context.run_migrations()
+    engine.dispose()
+
+
+migrate()

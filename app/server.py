@@ -1,0 +1,73 @@
+"""Runs the gateway under gunicorn with the limits of the settings."""
+
+import ipaddress
+from typing import Any
+
+import gunicorn.app.base
+from flask import Flask
+
+from app.settings import ServerSettings, Settings
+from infra.errors import InvalidInputError
+
+
+class PlainTextRefusedError(InvalidInputError):
+    """Keys would cross a network unencrypted."""
+
+    code = "plain-text-refused"
+    title = "TLS is needed"
+
+
+def require_safe_listener(server: ServerSettings) -> None:
+    """Plain HTTP is for loopback, or for a proxy that ends TLS."""
+    if (server.certfile is None) != (server.keyfile is None):
+        raise InvalidInputError("Give both certfile and keyfile, or neither.")
+    if server.certfile or server.behind_tls_proxy or _is_loopback(server.host):
+        return
+    raise PlainTextRefusedError(
+        f"{server.host} is reachable from elsewhere and there is no TLS.",
+        hint="Set OAST_SERVER__CERTFILE and OAST_SERVER__KEYFILE, or OAST_SERVER__BEHIND_TLS_PROXY=true behind a load balancer.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(settings: Settings) -> None:
+    """Serve until stopped; SIGTERM lets running requests finish."""
+    require_safe_listener(settings.server)
+    _Server(settings).run()
+
+
+class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        server = self._settings.server
+        options: dict[str, Any] = {
+            "bind": f"[{server.host}]:{server.port}" if ":" in server.host else f"{server.host}:{server.port}",
+            "workers": server.workers,
+            "worker_class": "gthread",
+            "threads": server.threads,
+            # Engines, connections and threads must not exist before a fork.
+            "preload_app": False,
+            "graceful_timeout": 30,
+            "keepalive": 75,
+            "certfile": str(server.certfile) if server.certfile else None,
+            "keyfile": str(server.keyfile) if server.keyfile else None,
+            "control_socket_disable": True,
+            "loglevel": self._settings.log_level,
+        }
+        for name, value in options.items():
+            if value is not None:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        from app.factory import create_app  # noqa: PLC0415 each worker builds its own, after the fork
+
+        return create_app(self._settings)

@@ -1,0 +1,73 @@
+"""Answers rows as an Arrow stream: one batch in memory, the executor waits for the client."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from enum import StrEnum
+
+import pyarrow as pa
+import structlog
+from flask import Response
+
+from app.featurestore.feature_groups.frames import ARROW_STREAM
+
+_log = structlog.get_logger(__name__)
+
+
+class Compression(StrEnum):
+    NONE = "none"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+class _Sink:
+    """Collects what Arrow writes until it is taken; Arrow wants a file, HTTP wants pieces."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: pa.Buffer) -> int:
+        piece = bytes(data)
+        self._pieces.append(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        self.closed = True
+
+    def take(self) -> bytes:
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def arrow_response(
+    schema: pa.Schema, batches: AbstractContextManager[Iterable[pa.RecordBatch]], compression: Compression
+) -> Response:
+    """Enter `batches` now, so that an error before the first row still is a proper answer; leave it when the client is done."""
+    stack = ExitStack()
+    rows = stack.enter_context(batches)
+    response = Response(_pieces(schema, rows, compression), content_type=ARROW_STREAM)
+    response.call_on_close(stack.close)
+    return response
+
+
+def _pieces(schema: pa.Schema, batches: Iterable[pa.RecordBatch], compression: Compression) -> Iterator[bytes]:
+    sink = _Sink()
+    codec = None if compression is Compression.NONE else compression.value
+    try:
+        with pa.ipc.new_stream(
+            pa.PythonFile(sink, "w"), schema, options=pa.ipc.IpcWriteOptions(compression=codec)
+        ) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                yield sink.take()
+    except GeneratorExit:
+        raise
+    except Exception:
+        # The status is sent already. Breaking the connection is the only way left to say that rows are missing.
+        _log.exception("stream broken off")
+        raise
+    yield sink.take()

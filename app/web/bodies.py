@@ -1,0 +1,154 @@
+"""Receives frames whole, or refuses them. The server hands a cut body on as if it were complete; we count."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import tempfile
+from pathlib import Path
+from typing import IO, Any, cast
+
+from flask import Request, g, request
+from marshmallow import Schema, ValidationError
+
+from app.featurestore.feature_groups.frames import (
+    ARROW_STREAM,
+    PARQUET,
+    BodyTruncatedError,
+    Frame,
+    Upload,
+)
+from app.web.problems import fields_not_valid
+from app.web.state import current_container
+from infra.errors import ErrorKind, InvalidInputError, TooLargeError
+
+MAX_JSON_BYTES = 1024 * 1024
+_CHUNK = 1024 * 1024
+
+
+class MediaTypeUnsupportedError(InvalidInputError):
+    """Neither JSON nor one of the two frame formats."""
+
+    code = "media-type-unsupported"
+    kind = ErrorKind.MEDIA_TYPE
+    title = "The content type is not supported"
+
+
+class HeaderMissingError(InvalidInputError):
+    """A frame without the headers that prove it is whole."""
+
+    code = "header-missing"
+    kind = ErrorKind.MALFORMED
+    title = "A required header is missing"
+
+
+class DigestMismatchError(InvalidInputError):
+    """The bytes are not those that were sent."""
+
+    code = "digest-mismatch"
+    kind = ErrorKind.MALFORMED
+    title = "The digest does not match"
+
+
+class BodyTooLargeError(TooLargeError):
+    """More bytes than the gateway takes at once."""
+
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+def is_frame() -> bool:
+    return request.mimetype in (ARROW_STREAM, PARQUET)
+
+
+def receive_frame() -> Frame:
+    """The request's body as a frame on disk, removed when the request ends."""
+    if not is_frame():
+        raise MediaTypeUnsupportedError(
+            f"{request.mimetype or 'no type'!r} is no frame.", candidates=[ARROW_STREAM, PARQUET]
+        )
+    settings = current_container().settings.uploads
+    length = _require_length(request, settings.max_bytes)
+    rows = _require_row_count(request)
+    digest = _require_digest(request)
+    spool = cast("IO[bytes]", tempfile.NamedTemporaryFile(prefix="oast-", dir=settings.spool_dir))  # noqa: SIM115 closed at teardown
+    g.setdefault("spools", []).append(spool)
+    received = _copy(request.environ["wsgi.input"], spool, length)
+    if not hmac.compare_digest(received, digest):
+        raise DigestMismatchError("The body is not the one whose digest was sent.", hint="Send the request again.")
+    return Frame(Upload(Path(spool.name), request.mimetype, rows, settings.max_expanded_bytes))
+
+
+def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
+    """A command from a JSON body, or from the metadata of a frame that comes with it."""
+    if not is_frame():
+        return load_json(schema, request.get_data()), None
+    frame = receive_frame()
+    if frame.command is None:
+        raise InvalidInputError("The frame's schema metadata has no key `oasthouse`, which says what to make of it.")
+    return load_json(schema, frame.command), frame
+
+
+def load_json(schema: Schema, text: bytes) -> Any:
+    try:
+        return schema.load(json.loads(text))
+    except ValidationError as error:
+        raise fields_not_valid(error.messages) from error
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError("The body is not JSON.") from error
+
+
+def close_spools(_error: BaseException | None = None) -> None:
+    for spool in g.pop("spools", []):
+        spool.close()
+
+
+def _require_length(incoming: Request, limit: int) -> int:
+    length = incoming.content_length
+    if length is None or "Transfer-Encoding" in incoming.headers:
+        raise HeaderMissingError("A frame needs a Content-Length, without which a cut body looks whole.")
+    if length > limit:
+        raise BodyTooLargeError(f"{length:,} bytes; {limit:,} is the most.", hint="Insert the frame in several parts.")
+    return length
+
+
+def _require_row_count(incoming: Request) -> int:
+    text = incoming.headers.get("X-Row-Count", "")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise HeaderMissingError("A frame needs X-Row-Count, the number of its rows.")
+    return int(text)
+
+
+def _require_digest(incoming: Request) -> bytes:
+    for part in incoming.headers.get("Content-Digest", "").split(","):
+        algorithm, _, value = part.strip().partition("=")
+        if algorithm.lower() == "sha-256" and len(value) > 2 and value[0] == value[-1] == ":":
+            try:
+                return base64.b64decode(value[1:-1], validate=True)
+            except binascii.Error:
+                break
+    raise HeaderMissingError("A frame needs `Content-Digest: sha-256=:<base64>:` (RFC 9530).")
+
+
+def _copy(source: IO[bytes], target: IO[bytes], length: int) -> bytes:
+    """Copy exactly `length` bytes and return their SHA-256; a body that ends early is refused."""
+    digest, left = hashlib.sha256(), length
+    while left:
+        try:
+            chunk = source.read(min(_CHUNK, left))
+        except OSError as error:
+            raise _truncated(length, left) from error
+        if not chunk:
+            raise _truncated(length, left)
+        digest.update(chunk)
+        target.write(chunk)
+        left -= len(chunk)
+    target.flush()
+    return digest.digest()
+
+
+def _truncated(length: int, left: int) -> BodyTruncatedError:
+    return BodyTruncatedError(
+        f"{length - left:,} of {length:,} bytes arrived. Nothing was stored.", hint="Send it again."
+    )

@@ -1,0 +1,55 @@
+"""An Arrow table → the kind of frame that was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+
+from hops.featurestore.errors import InvalidInputError, NotSupportedError
+from hops.featurestore.extras import require
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def resolve_container(dataframe_type: Any = "pandas", as_: Optional[str] = None) -> str:
+    """The name of a container, checked before anything is asked of the gateway. `as_` wins over `dataframe_type`."""
+    name = as_ if as_ is not None else dataframe_type
+    if name == "spark":
+        raise NotSupportedError(
+            "Spark frames are not answered yet.",
+            hint='Use "pandas" and spark.createDataFrame(frame), or "polars", "pyarrow".',
+        )
+    if name not in _CONTAINERS:
+        raise InvalidInputError(f"{name!r} is no kind of frame.", candidates=sorted(_CONTAINERS))
+    return str(name)
+
+
+def convert(table: pa.Table, container: str) -> Any:
+    return _CONTAINERS[container](table)
+
+
+def _pandas(table: pa.Table) -> Any:
+    require("pandas")
+    return table.to_pandas()
+
+
+def _numpy(table: pa.Table) -> Any:
+    """Two dimensions, rows by columns, as the original clients gave; of mixed types it has dtype object."""
+    return _pandas(table).to_numpy()
+
+
+def _polars(table: pa.Table) -> Any:
+    return require("polars").from_arrow(table)
+
+
+def _arrow(table: pa.Table) -> pa.Table:
+    return table
+
+
+_CONTAINERS: Dict[str, Callable[[Any], Any]] = {
+    "pandas": _pandas,
+    "polars": _polars,
+    "pyarrow": _arrow,
+    "arrow": _arrow,
+    "numpy": _numpy,
+}

@@ -1,0 +1,246 @@
+"""Every error the SDK raises.
+
+    FeatureStoreError
+    ├── NotConnectedError              call `connect` first
+    ├── NotSupportedError              a thing of the original clients that does not exist here (yet)
+    ├── InvalidInputError              an argument is wrong; found by the SDK or, as GatewayError, by the gateway
+    ├── FeatureStoreNotFoundError      no feature store of that name is visible to the project
+    ├── FrameConversionError           the frame cannot become Arrow; names the column
+    ├── MissingExtraError              a package is not installed; prints the pip line
+    ├── ConnectionFailedError          no answer: network, DNS, TLS, time-out
+    ├── AnswerCutError                 the answer ended early; nothing of it was returned
+    ├── ApiKeyError                    no usable key; one class per cause, in `credentials/errors.py`
+    └── GatewayError                   the gateway answered with a problem; one class per `code`, by status otherwise
+
+The names of the original clients (`FeaturegroupNotFound`, `RestAPIError`, …) are kept as aliases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+
+class FeatureStoreError(Exception):
+    """`str(error)` says what is wrong, what to do, what was meant, which fields, and the id to quote to an operator."""
+
+    code: str = "feature-store-error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: Optional[str] = None,
+        candidates: Sequence[str] = (),
+        errors: Sequence[Mapping[str, Any]] = (),
+        request_id: Optional[str] = None,
+        status: Optional[int] = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.candidates = tuple(candidates)
+        self.errors = tuple(errors)
+        self.request_id = request_id
+        self.status = status
+
+    def __str__(self) -> str:
+        lines = [self.detail]
+        lines += [_field_line(error) for error in self.errors]
+        if self.candidates:
+            lines.append(f"Did you mean: {', '.join(self.candidates)}?")
+        if self.hint:
+            lines.append(self.hint)
+        if self.request_id:
+            lines.append(f"(code {self.code}, request {self.request_id})")
+        return "\n".join(lines)
+
+
+def _field_line(error: Mapping[str, Any]) -> str:
+    line = f"  - {error.get('field', '?')}: {error.get('message', '')}"
+    if "expected" in error or "received" in error:
+        line += f" (expected {error.get('expected')}, received {error.get('received')})"
+    return line
+
+
+class NotConnectedError(FeatureStoreError):
+    code = "not-connected"
+
+
+class NotSupportedError(FeatureStoreError):
+    code = "not-supported"
+
+
+class InvalidInputError(FeatureStoreError, ValueError):
+    code = "invalid-input"
+
+
+class FeatureStoreNotFoundError(FeatureStoreError):
+    code = "featurestore-not-found"
+
+
+class FrameConversionError(FeatureStoreError, TypeError):
+    code = "frame-conversion"
+
+
+class MissingExtraError(FeatureStoreError, ImportError):
+    code = "package-missing"
+
+
+class ConnectionFailedError(FeatureStoreError, ConnectionError):
+    code = "connection-failed"
+    retryable = True
+
+
+class AnswerCutError(FeatureStoreError, ConnectionError):
+    code = "answer-cut"
+    retryable = True
+
+
+class ApiKeyError(FeatureStoreError):
+    code = "api-key-unusable"
+
+
+class UnknownSecretStoreError(ApiKeyError, ValueError):
+    code = "secret-store-unknown"
+
+
+class GatewayError(FeatureStoreError):
+    """A problem the gateway answered. `code` is the problem's, `status` the HTTP status, `retryable` what it said."""
+
+    retry_after: Optional[float] = None  # seconds
+
+    def __init__(
+        self, detail: str, *, code: Optional[str] = None, retryable: Optional[bool] = None, **extra: Any
+    ) -> None:
+        super().__init__(detail, **extra)
+        # On the instance, because one class also stands for codes that a newer gateway has and this SDK does not.
+        self.code = code or type(self).code
+        self.retryable = type(self).retryable if retryable is None else retryable
+
+
+class NotAuthenticatedError(GatewayError):
+    code = "not-authenticated"
+
+
+class NotPermittedError(GatewayError):
+    code = "not-permitted"
+
+
+class ScopeMissingError(NotPermittedError):
+    code = "scope-missing"
+
+
+class NotFoundError(GatewayError):
+    code = "not-found"
+
+
+class ProjectNotFoundError(NotFoundError):
+    code = "project-not-found"
+
+
+class FeatureGroupNotFoundError(NotFoundError):
+    code = "feature-group-not-found"
+
+
+class FeatureNotFoundError(NotFoundError):
+    code = "feature-not-found"
+
+
+class TrainingDatasetNotFoundError(NotFoundError):
+    code = "training-dataset-not-found"
+
+
+class ConflictError(GatewayError):
+    code = "conflict"
+
+
+class FeatureGroupExistsError(ConflictError):
+    code = "feature-group-exists"
+
+
+class TrainingDatasetExistsError(ConflictError):
+    code = "training-dataset-exists"
+
+
+class RequestInProgressError(ConflictError):
+    code = "request-in-progress"
+    retryable = True
+
+
+class RevisionStaleError(ConflictError):
+    code = "revision-stale"
+
+
+class RefusedInputError(GatewayError, InvalidInputError):
+    code = "invalid-input"
+
+
+class FeatureNameCollisionError(RefusedInputError):
+    code = "feature-ambiguous"
+
+
+class InferJoinKeyError(RefusedInputError):
+    code = "join-key-not-found"
+
+
+class SchemaMismatchError(RefusedInputError):
+    code = "schema-mismatch"
+
+
+class IdempotencyKeyReusedError(RefusedInputError):
+    code = "idempotency-key-reused"
+
+
+class FrameInvalidError(RefusedInputError):
+    code = "frame-invalid"
+
+
+class BodyTruncatedError(RefusedInputError):
+    code = "body-truncated"
+
+
+class DigestMismatchError(RefusedInputError):
+    code = "digest-mismatch"
+
+
+class RowCountMismatchError(RefusedInputError):
+    code = "row-count-mismatch"
+
+
+class TooLargeError(GatewayError):
+    code = "body-too-large"
+
+
+class EngineLimitError(GatewayError):
+    code = "engine-limit"
+
+
+class TooManyRequestsError(GatewayError):
+    code = "too-many-requests"
+    retryable = True
+
+
+class UnavailableError(GatewayError):
+    code = "unavailable"
+    retryable = True
+
+
+class StorageUnavailableError(UnavailableError):
+    code = "storage-unavailable"
+
+
+class InternalError(GatewayError):
+    code = "internal-error"
+
+
+# The original clients' names; code that catches them keeps working.
+RestAPIError = GatewayError
+FeaturegroupNotFound = FeatureGroupNotFoundError
+FeatureNotFound = FeatureNotFoundError
+TrainingDatasetNotFound = TrainingDatasetNotFoundError
+FeaturestoreNotFound = FeatureStoreNotFoundError
+CouldNotConvertDataframe = FrameConversionError
+UnknownSecretStorageError = UnknownSecretStoreError
+UnkownSecretStorageError = UnknownSecretStoreError  # spelled like this in the original

@@ -1,0 +1,53 @@
+"""Connecting, and what the connection is to."""
+
+# ruff: noqa: ARG001, PLR0917 - the argument lists are the original clients', with what has no meaning here
+
+from __future__ import annotations
+
+from typing import List, Optional
+
+from hops.featurestore.connection import Connection, open_connection
+from hops.featurestore.default import default_connection, use_connection
+
+
+def connect(
+    host: str, project_name: str, port: int = 443, region_name: str = "default", secrets_store: str = "parameterstore",
+    hostname_verification: bool = True, trust_store_path: Optional[str] = None, use_metadata_cache: bool = False,
+    cert_folder: str = "", api_key_file: Optional[str] = None, *, timeout: float = 300.0, quiet: bool = False,
+) -> Connection:  # fmt: skip
+    """Connect to a project; the functions of this module use the connection from then on.
+
+    - `host`: the gateway's name, or its address as `https://name:port`; plain http is accepted for this machine only.
+    - `region_name`: AWS region of the secret; "default" leaves it to boto3 (environment, profile, instance).
+    - `secrets_store`: "parameterstore", "secretsmanager", or "local" together with `api_key_file`, whose first line is the
+      key and which others should not be able to read.
+    - `hostname_verification`: False counts only with the environment variable OAST_ALLOW_UNVERIFIED_TLS=1.
+    - `trust_store_path`: PEM file of the authorities to trust in place of the system's.
+    - `use_metadata_cache`: remember which feature stores there are, for as long as the connection lives.
+    - `cert_folder` does nothing: there are no certificates to put anywhere.
+    - `timeout`: seconds without a byte from the gateway before giving up.
+    - `quiet`: do not print which secret the key came from (it is logged to `hops` in any case).
+
+    Raises ApiKeyError (one class per cause), NotAuthenticatedError, ConnectionFailedError.
+    """
+    connection = open_connection(
+        host, project_name, port=port, region_name=region_name, secrets_store=secrets_store,
+        hostname_verification=hostname_verification, trust_store_path=trust_store_path,
+        use_metadata_cache=use_metadata_cache, api_key_file=api_key_file, timeout=timeout, quiet=quiet,
+    )  # fmt: skip
+    return use_connection(connection)
+
+
+def project_featurestore() -> str:
+    """The name of the project's own feature store."""
+    return default_connection().project_featurestore()
+
+
+def project_training_datasets_sink() -> str:
+    """The name under which the original client knew the place of the project's training datasets."""
+    return default_connection().project_training_datasets_sink()
+
+
+def get_project_featurestores() -> List[str]:
+    """The project's own feature store, then those shared with it."""
+    return default_connection().get_project_featurestores()

@@ -1,0 +1,130 @@
+"""Feature groups: create, fill, read, describe, delete."""
+
+# ruff: noqa: ARG001, PLR0917 - the argument lists are the original clients', with what has no meaning here
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Dict, Optional, Union
+
+from hops.featurestore.default import default_connection
+from hops.featurestore.functions.legacy import refuse_given, refuse_online, refuse_online_in_place_of, require_offline
+from hops.featurestore.metadata import FeatureGroup, InsertResult
+
+
+def get_featuregroup(
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *, as_: Optional[str] = None,
+    columns: Optional[Sequence[str]] = None,
+) -> Any:  # fmt: skip
+    """All rows, or an error; never a part of them.
+
+    `dataframe_type` or `as_`: "pandas", "polars", "pyarrow" or "numpy". `jdbc_args` does nothing.
+    Raises FeatureGroupNotFoundError, AnswerCutError.
+    """
+    refuse_online(online)
+    return default_connection().get_featuregroup(
+        featuregroup,
+        featurestore,
+        featuregroup_version,
+        refuse_online_in_place_of(dataframe_type),
+        as_=as_,
+        columns=columns,
+    )
+
+
+def create_featuregroup(
+    df: Any, featuregroup: str, primary_key: Union[str, Sequence[str], None] = None, description: str = "",
+    featurestore: Optional[str] = None, featuregroup_version: int = 1, jobs: Optional[Sequence[str]] = None,
+    descriptive_statistics: bool = True, feature_correlation: bool = True, feature_histograms: bool = True,
+    cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
+    corr_method: str = "pearson", num_clusters: int = 5, partition_by: Union[str, Sequence[str], None] = None,
+    online: bool = False, online_types: Optional[Mapping[str, str]] = None, offline: bool = True, *,
+    event_time: Optional[str] = None, feature_descriptions: Optional[Mapping[str, str]] = None,
+    tags: Optional[Mapping[str, str]] = None, schema: Optional[Mapping[str, str]] = None,
+) -> FeatureGroup:  # fmt: skip
+    """Create a feature group with the rows of `df`, or, with `df=None` and `schema`, without rows.
+
+    - `df`: a pandas, polars, pyarrow or Spark frame, a dict of columns, or anything with `__arrow_c_stream__`. Named
+      index levels of a pandas frame become features, others are dropped.
+    - `primary_key`: one name or several; the first feature if left out.
+    - `schema`: feature → Hive type. With a frame it may name only the features whose type must not be inferred.
+
+    Arguments about statistics do nothing. Raises FeatureGroupExistsError, FrameConversionError, InvalidInputError.
+    """
+    refuse_online(online)
+    refuse_given(online_types=online_types)
+    require_offline(offline)
+    return default_connection().create_featuregroup(
+        df, featuregroup, primary_key, description, featurestore, featuregroup_version, jobs, partition_by,
+        event_time=event_time, feature_descriptions=feature_descriptions, tags=tags, schema=schema,
+    )  # fmt: skip
+
+
+def insert_into_featuregroup(
+    df: Any, featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, mode: str = "append",
+    descriptive_statistics: bool = True, feature_correlation: bool = True, feature_histograms: bool = True,
+    cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
+    corr_method: str = "pearson", num_clusters: int = 5, online: bool = False, offline: bool = True,
+) -> InsertResult:  # fmt: skip
+    """Insert rows; columns are matched by name. All rows are inserted, exactly once, or none.
+
+    `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key).
+    Arguments about statistics do nothing. Raises SchemaMismatchError, which lists every offending column.
+    """
+    refuse_online(online)
+    require_offline(offline)
+    return default_connection().insert_into_featuregroup(df, featuregroup, featurestore, featuregroup_version, mode)
+
+
+def get_featuregroup_partitions(
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    *, as_: Optional[str] = None,
+) -> Any:  # fmt: skip
+    """A frame with the one column `partition`, holding `score=1/year=2019` as Hive prints it."""
+    return default_connection().get_featuregroup_partitions(
+        featuregroup, featurestore, featuregroup_version, dataframe_type, as_=as_
+    )
+
+
+def update_featuregroup_metadata(
+    featuregroup: str, featuregroup_version: int = 1, featurestore: Optional[str] = None, *,
+    description: Optional[str] = None, feature_descriptions: Optional[Mapping[str, str]] = None,
+    jobs: Optional[Sequence[str]] = None, revision: Optional[int] = None,
+) -> FeatureGroup:  # fmt: skip
+    """Change what is given. With `revision`, raises RevisionStaleError if somebody was faster."""
+    return default_connection().update_featuregroup_metadata(
+        featuregroup, featuregroup_version, featurestore,
+        description=description, feature_descriptions=feature_descriptions, jobs=jobs, revision=revision,
+    )  # fmt: skip
+
+
+def delete_featuregroup(featuregroup: str, featuregroup_version: int = 1, featurestore: Optional[str] = None) -> None:
+    """Delete one version, with its rows. Raises FeatureGroupNotFoundError."""
+    default_connection().delete_featuregroup(featuregroup, featuregroup_version, featurestore)
+
+
+def add_metadata(
+    featuregroup_name: str,
+    metadata: Mapping[str, Any],
+    featuregroup_version: int = 1,
+    featurestore: Optional[str] = None,
+) -> None:
+    """Attach text by name, replacing what had the name; a value that is no text is kept as its JSON."""
+    default_connection().add_metadata(featuregroup_name, metadata, featuregroup_version, featurestore)
+
+
+def get_metadata(
+    featuregroup_name: str,
+    keys: Optional[Sequence[str]] = None,
+    featuregroup_version: int = 1,
+    featurestore: Optional[str] = None,
+) -> Dict[str, str]:
+    """What is attached under these names, or everything. Raises InvalidInputError if one of them is absent."""
+    return default_connection().get_metadata(featuregroup_name, keys, featuregroup_version, featurestore)
+
+
+def remove_metadata(
+    featuregroup_name: str, keys: Sequence[str], featuregroup_version: int = 1, featurestore: Optional[str] = None
+) -> None:
+    default_connection().remove_metadata(featuregroup_name, keys, featuregroup_version, featurestore)

@@ -1,0 +1,150 @@
+"""Training datasets: make, read, delete."""
+
+# ruff: noqa: ARG001, PLR0917 - the argument lists are the original clients', with what has no meaning here
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Dict, Optional, Union, overload
+
+from hops.featurestore.default import default_connection
+from hops.featurestore.errors import InvalidInputError
+from hops.featurestore.frames import is_frame
+from hops.featurestore.functions.legacy import UNTOUCHED_FORMAT, chosen_format, refuse_given, refuse_online
+from hops.featurestore.metadata import TrainingDataset
+
+
+def _of_features(
+    training_dataset: str, features: Union[str, Sequence[str], None] = None, sql_query: Optional[str] = None,
+    featurestore: Optional[str] = None, featuregroups_version_dict: Optional[Mapping[str, int]] = None,
+    join_key: Union[str, Sequence[str], None] = None, description: str = "", data_format: str = UNTOUCHED_FORMAT,
+    training_dataset_version: int = 1, overwrite: bool = False, jobs: Optional[Sequence[str]] = None, online: bool = False,
+    descriptive_statistics: bool = True, feature_correlation: bool = True, feature_histograms: bool = True,
+    cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
+    correlation_method: str = "pearson", num_clusters: int = 5, fixed: bool = True, sink: Optional[str] = None,
+    path: Optional[str] = None, am_cores: int = 1, am_memory: int = 2048, executor_cores: int = 1,
+    executor_memory: int = 4096, max_executors: int = 2,
+) -> TrainingDataset:  # fmt: skip
+    """Make a training dataset of joined features, or of a frame's rows.
+
+    The arguments are those of the cloud client since 1.1: `(training_dataset, features, …)`. By the type of the first
+    argument the two older lists work as well:
+    `(features, training_dataset, featurestore, featuregroups_version_dict, join_key, description, …)` of the cloud client 1.0,
+    `(df, training_dataset, description, featurestore, data_format, …)` of the client on the cluster.
+
+    `data_format` is "parquet", "csv" or "tsv"; left at the original default it is "parquet". Arguments about statistics
+    and job sizes do nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
+    """
+    refuse_online(online)
+    _refuse_elsewhere(sink)
+    refuse_given(sql_query=sql_query, path=path)
+    return default_connection().create_training_dataset(
+        training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
+        data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
+        jobs=jobs,
+    )  # fmt: skip
+
+
+def _of_features_1_0(
+    features: Sequence[str], training_dataset: str, featurestore: Optional[str] = None,
+    featuregroups_version_dict: Optional[Mapping[str, int]] = None, join_key: Union[str, Sequence[str], None] = None,
+    description: str = "", data_format: str = UNTOUCHED_FORMAT, training_dataset_version: int = 1, overwrite: bool = False,
+    jobs: Optional[Sequence[str]] = None, descriptive_statistics: bool = True, feature_correlation: bool = True,
+    feature_histograms: bool = True, cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None,
+    num_bins: int = 20, correlation_method: str = "pearson", num_clusters: int = 5, fixed: bool = True,
+    sink: Optional[str] = None, am_cores: int = 1, am_memory: int = 2048, executor_cores: int = 1,
+    executor_memory: int = 4096, max_executors: int = 2,
+) -> TrainingDataset:  # fmt: skip
+    _refuse_elsewhere(sink)
+    return default_connection().create_training_dataset(
+        training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
+        data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
+        jobs=jobs,
+    )  # fmt: skip
+
+
+def _of_frame(
+    df: Any, training_dataset: str, description: str = "", featurestore: Optional[str] = None,
+    data_format: str = UNTOUCHED_FORMAT, training_dataset_version: int = 1, jobs: Optional[Sequence[str]] = None,
+    descriptive_statistics: bool = True, feature_correlation: bool = True, feature_histograms: bool = True,
+    cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
+    corr_method: str = "pearson", num_clusters: int = 5, petastorm_args: Optional[Mapping[str, Any]] = None,
+    fixed: bool = True, sink: Optional[str] = None, *, overwrite: bool = False,
+) -> TrainingDataset:  # fmt: skip
+    _refuse_elsewhere(sink)
+    return default_connection().create_training_dataset(
+        training_dataset, featurestore=featurestore, description=description, data_format=chosen_format(data_format),
+        training_dataset_version=training_dataset_version, overwrite=overwrite, jobs=jobs, df=df,
+    )  # fmt: skip
+
+
+@overload
+def create_training_dataset(
+    training_dataset: str, features: Union[str, Sequence[str], None] = ..., *args: Any, **kwargs: Any
+) -> TrainingDataset: ...
+@overload
+def create_training_dataset(
+    features: Sequence[str], training_dataset: str, *args: Any, **kwargs: Any
+) -> TrainingDataset: ...
+@overload
+def create_training_dataset(df: Any, training_dataset: str, *args: Any, **kwargs: Any) -> TrainingDataset: ...
+@functools.wraps(_of_features)
+def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
+    return _shape(args, kwargs)(*args, **kwargs)
+
+
+create_training_dataset.__name__ = create_training_dataset.__qualname__ = "create_training_dataset"
+
+
+def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., TrainingDataset]:
+    """Which of the three argument lists is meant; Python then checks the rest against it."""
+    if not args:
+        return _of_frame if "df" in kwargs else _of_features
+    first = args[0]
+    if isinstance(first, str):
+        return _of_features
+    if isinstance(first, (list, tuple)) and first and all(isinstance(name, str) for name in first):
+        return _of_features_1_0
+    if is_frame(first):
+        return _of_frame
+    raise InvalidInputError(
+        f"The first argument is a {type(first).__name__}: neither a name, nor a list of features, nor a frame."
+    )
+
+
+def _refuse_elsewhere(sink: Optional[str]) -> None:
+    """The project's own sink is where training datasets go anyway."""
+    if sink is not None and sink != default_connection().project_training_datasets_sink():
+        refuse_given(sink=sink)
+
+
+def get_training_dataset(
+    training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1,
+    dataframe_type: Any = "pandas", *, as_: Optional[str] = None,
+) -> Any:  # fmt: skip
+    """All rows, or an error; never a part of them. Raises TrainingDatasetNotFoundError, AnswerCutError."""
+    return default_connection().get_training_dataset(
+        training_dataset, featurestore, training_dataset_version, dataframe_type, as_=as_
+    )
+
+
+def get_training_dataset_path(
+    training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1
+) -> Optional[str]:
+    """Where its files are, as the gateway names it."""
+    return default_connection().get_training_dataset_path(training_dataset, featurestore, training_dataset_version)
+
+
+def get_training_dataset_manifest(
+    training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1
+) -> Dict[str, Any]:
+    """Its files with sizes, SHA-256 and row counts, and the query and table versions it was made from."""
+    return default_connection().get_training_dataset_manifest(training_dataset, featurestore, training_dataset_version)
+
+
+def delete_training_dataset(
+    training_dataset: str, training_dataset_version: int = 1, featurestore: Optional[str] = None
+) -> None:
+    """Delete one version, with its files. Raises TrainingDatasetNotFoundError."""
+    default_connection().delete_training_dataset(training_dataset, training_dataset_version, featurestore)

@@ -1,0 +1,48 @@
+"""Whether the key that was found is the right one."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import datetime, timedelta, timezone
+
+from hops.featurestore.credentials.found import FoundKey
+from hops.featurestore.errors import ApiKeyError
+from hops.featurestore.metadata import Identity, from_json
+from hops.featurestore.transport import Request, Transport
+
+_WARN_BEFORE = timedelta(days=14)
+
+
+class KeyOfOtherProjectError(ApiKeyError):
+    """The key is valid, but not for the project that was named."""
+
+    code = "key-of-other-project"
+
+
+class KeyExpiryWarning(UserWarning):
+    """The key will stop working within 14 days."""
+
+
+def confirm_identity(transport: Transport, project: str, found: FoundKey) -> Identity:
+    """Asks the gateway whose key it is. Raises KeyOfOtherProjectError, NotAuthenticatedError or ConnectionFailedError."""
+    identity = from_json(Identity, transport.json(Request("GET", "/me")))
+    if identity.project != project:
+        belongs = f"belongs to project {identity.project!r}" if identity.project else "belongs to no project"
+        raise KeyOfOtherProjectError(
+            f"The API key from {found.store} ({found.name}) {belongs}, not to {project!r}.",
+            hint="Name the key's project in connect(), or store a key of the right project there.",
+        )
+    if identity.expires_at:
+        _warn_of_expiry(identity.expires_at)
+    return identity
+
+
+def _warn_of_expiry(expires_at: str) -> None:
+    moment = datetime.fromisoformat(expires_at.replace("Z", "+00:00"))  # Python 3.9 knows no Z
+    left = moment - datetime.now(timezone.utc)
+    if left < _WARN_BEFORE:
+        warnings.warn(
+            f"The API key expires in {max(left.days, 0)} days ({expires_at}); have it rotated.",
+            KeyExpiryWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,210 @@
+"""Delta tables through delta-rs."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+import pyarrow as pa
+from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from infra.errors import ConflictError, GatewayError, InvalidInputError, NotFoundError, StorageUnavailableError
+from infra.ports.tables import BatchFactory, Commit, Snapshot, Write, WriteMode
+from infra.storage.location import Warehouse
+from infra.tables.backoff import Backoff, is_transient
+from infra.tables.keys import quoted, require_unique_keys
+from infra.tables.log import find_commit, next_commit, read_snapshot
+from infra.tables.options import storage_options
+from infra.tables.source import RowSource, empty_rows
+
+_BEFORE_ALL: Final = -1
+
+
+class DeltaTableStore:
+    """Implements `infra.ports.tables.TableStore`.
+
+    Tables stay at reader 1 / writer 2, so that any Delta engine reads them: callers bring timestamps in microseconds UTC.
+    `commit_deadline` bounds how long one write may keep losing races, in seconds.
+    """
+
+    def __init__(self, warehouse: Warehouse, *, commit_deadline: float = 60.0) -> None:
+        self._warehouse = warehouse
+        self._options = storage_options(warehouse)
+        self._commit_deadline = commit_deadline
+        self._locks = _TableLocks()
+
+    def create(
+        self, location: str, schema: pa.Schema, *, partition_by: Sequence[str], rows: BatchFactory | None
+    ) -> Commit:
+        uri = self._warehouse.uri(location)
+        _require_portable(schema, partition_by)
+        source = RowSource(rows or empty_rows(schema), schema, partition_by=partition_by)
+        creation = f"create-{uuid4()}"
+        try:
+            write_deltalake(
+                uri,
+                source.reader(),
+                mode="error",
+                partition_by=list(partition_by),
+                storage_options=self._options,
+                writer_properties=_writer_properties(),
+                commit_properties=next_commit(None, creation),
+            )
+        except (DeltaError, OSError) as error:
+            if source.error is not None:
+                raise source.error from error
+            return self._created_after_all(uri, creation, error)
+        return _require_commit(self._open(uri), creation, after=_BEFORE_ALL, source=source)
+
+    def write(self, location: str, write: Write) -> Commit:
+        uri = self._warehouse.uri(location)
+        if write.mode is WriteMode.UPSERT:
+            require_unique_keys(write.rows, write.keys)
+        backoff = Backoff(self._commit_deadline)
+        with self._locks.held(uri, backoff.remaining):
+            return self._write_once(uri, write, backoff)
+
+    def version(self, location: str) -> int:
+        return self._opened(location).version()
+
+    def snapshot(self, location: str, version: int | None = None) -> Snapshot:
+        with _translated(location):
+            return read_snapshot(self._opened(location, version), self._warehouse.uri(location))
+
+    def _write_once(self, uri: str, write: Write, backoff: Backoff) -> Commit:
+        searched = write.since_version
+        while True:
+            with backoff.attempt():
+                table = self._open(uri)
+                if (commit := find_commit(table, write.request_id, after=searched)) is not None:
+                    return commit
+                searched = table.version()
+                backoff.require_more_time()
+                source = self._commit(table, write)
+                return _require_commit(table, write.request_id, after=searched, source=source)
+
+    def _commit(self, table: DeltaTable, write: Write) -> RowSource | None:
+        """The source of an append or overwrite, whose rows the log must account for; None for a merge."""
+        schema = pa.schema(table.schema().to_arrow())
+        source = RowSource(write.rows, schema, partition_by=table.metadata().partition_columns)
+        try:
+            if write.mode is WriteMode.UPSERT:
+                _merge(table, source, write)
+                return None
+            write_deltalake(
+                table,
+                source.reader(),
+                mode="append" if write.mode is WriteMode.APPEND else "overwrite",
+                writer_properties=_writer_properties(),
+                commit_properties=next_commit(table, write.request_id),
+            )
+        except (DeltaError, OSError) as error:
+            # A commit is tried only after the last row, so a source that failed has committed nothing.
+            if source.error is not None:
+                raise source.error from error
+            raise
+        return source
+
+    def _created_after_all(self, uri: str, creation: str, error: Exception) -> Commit:
+        """Our own version 0 where the answer to its commit was lost, otherwise why there is none."""
+        try:
+            commit = find_commit(self._open(uri), creation, after=_BEFORE_ALL)
+        except (DeltaError, OSError):
+            commit = None
+            if not isinstance(error, CommitFailedError):
+                raise _refusal(error) from error
+        if commit is None:
+            raise ConflictError("There is a table at this location already.") from error
+        return commit
+
+    def _opened(self, location: str, version: int | None = None) -> DeltaTable:
+        with _translated(location):
+            return self._open(self._warehouse.uri(location), version)
+
+    def _open(self, uri: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(uri, version=version, storage_options=self._options)
+
+
+class _TableLocks:
+    """One lock per table: threads of this process queue here instead of racing for the log and writing files in vain."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+    @contextmanager
+    def held(self, uri: str, seconds: float) -> Iterator[None]:
+        with self._guard:
+            lock = self._locks.setdefault(uri, threading.Lock())
+        if not lock.acquire(timeout=seconds):
+            raise StorageUnavailableError("Other writes to this table did not finish in time.", retry_after=5)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _merge(table: DeltaTable, source: RowSource, write: Write) -> None:
+    matched = " AND ".join(f"target.{quoted(key)} = source.{quoted(key)}" for key in write.keys)
+    merger = table.merge(
+        source.reader(),
+        predicate=matched,
+        source_alias="source",
+        target_alias="target",
+        streamed_exec=True,
+        writer_properties=_writer_properties(),
+        commit_properties=next_commit(table, write.request_id),
+    )
+    merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _require_commit(table: DeltaTable, request_id: str, *, after: int, source: RowSource | None) -> Commit:
+    commit = find_commit(table, request_id, after=after)
+    if commit is None:
+        raise GatewayError("The table engine reported a commit that its log does not hold.")
+    if source is not None and commit.rows_inserted != source.count:
+        raise GatewayError(f"The log counts {commit.rows_inserted} rows where {source.count} were written.")
+    return commit
+
+
+def _writer_properties() -> WriterProperties:
+    return WriterProperties(compression="ZSTD", compression_level=3)
+
+
+def _require_portable(schema: pa.Schema, partition_by: Sequence[str]) -> None:
+    for name in partition_by:
+        if name not in schema.names:
+            raise InvalidInputError(f"Partition column {name!r} is no column of the table.")
+        if pa.types.is_nested(schema.field(name).type) or _has_no_text_form(schema.field(name).type):
+            raise InvalidInputError(f"Column {name!r} is {schema.field(name).type}, which cannot partition a table.")
+    if len(schema.names) == len(set(partition_by)):
+        raise InvalidInputError("A table needs a column that does not partition it.")
+    # One naive timestamp would raise the table to reader 3 / writer 7 for ever.
+    naive = [field.name for field in schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
+    if naive:
+        raise InvalidInputError(f"Timestamps without a zone: {naive}.")
+
+
+def _has_no_text_form(column: pa.DataType) -> bool:
+    # Decimals too: delta-rs 1.6.6 writes a negative one as `-1.-500` and cannot read it back.
+    unfit = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_unfit(column) for is_unfit in unfit)
+
+
+@contextmanager
+def _translated(location: str) -> Iterator[None]:
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        if isinstance(error, TableNotFoundError) or not is_transient(error):
+            raise NotFoundError(f"There is no such table or version at {location!r}.") from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> GatewayError:
+    if is_transient(error):
+        return StorageUnavailableError(f"The warehouse does not answer: {error}", retry_after=5)
+    return GatewayError(f"The table refused: {error}")

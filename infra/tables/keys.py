@@ -1,0 +1,61 @@
+"""Refuses uploads whose keys would make an upsert arbitrary."""
+
+from collections.abc import Sequence
+
+import duckdb
+
+from infra.errors import EngineLimitError, InvalidInputError
+from infra.ports.tables import BatchFactory
+
+# Only the keys are grouped, and they spill: a large upload costs disk, not the gateway's memory.
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "512MB",
+    "threads": "1",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+def quoted(name: str) -> str:
+    """An identifier in SQL; DuckDB and DataFusion agree on this form."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def require_unique_keys(rows: BatchFactory, keys: Sequence[str]) -> None:
+    """Raise InvalidInputError, with an example, where a key is null or occurs twice among the rows."""
+    reader = rows()
+    unknown = sorted(set(keys) - set(reader.schema.names))
+    if unknown or not keys:
+        raise InvalidInputError(f"An upsert needs key columns that the rows have; missing: {unknown or 'all'}.")
+    if len(set(reader.schema.names)) < len(reader.schema.names):
+        raise InvalidInputError("The rows have columns of the same name.")
+    found = _first_unusable(reader, [quoted(key) for key in keys])
+    if found is None:
+        return
+    key = dict(zip(keys, found, strict=True))
+    if None in key.values():
+        raise InvalidInputError(f"A key is null: {_shown(key)}. Every row of an upsert needs a complete key.")
+    raise InvalidInputError(
+        f"Key {_shown(key)} occurs more than once in the rows; which one counts is not for us to pick."
+    )
+
+
+def _first_unusable(reader: object, keys: Sequence[str]) -> tuple[object, ...] | None:
+    listed = ", ".join(keys)
+    absent = " OR ".join(f"{key} IS NULL" for key in keys)
+    try:
+        with duckdb.connect(":memory:", config=_SETTINGS) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.register("uploaded", reader)
+            found = connection.execute(
+                f"SELECT {listed} FROM uploaded GROUP BY {listed} HAVING count(*) > 1 OR {absent} LIMIT 1"  # noqa: S608 quoted above
+            ).fetchone()
+    except duckdb.OutOfMemoryException as error:
+        raise EngineLimitError("The keys of this upload do not fit; send it in parts.") from error
+    except duckdb.Error as error:
+        raise InvalidInputError(f"The rows cannot be read: {error}") from error
+    return found
+
+
+def _shown(key: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in key.items())

@@ -1,0 +1,75 @@
+"""The rows of one attempt to commit: brought into the table's shape, counted, and their own errors kept apart."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from infra.errors import GatewayError, InvalidInputError
+from infra.ports.tables import BatchFactory
+
+_HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
+# Delta writes null as an empty partition value, and delta-rs in a folder of this name: these texts would come back null.
+_LIKE_NULL: Final = pa.array(["", _HIVE_NULL])
+
+
+class RowSource:
+    """Opens a factory once, as a reader with exactly `schema`.
+
+    The table engine swallows what a Python reader raises into a text; `error` keeps the exception itself, so that a
+    broken upload is told apart from a broken warehouse. `count` is what the engine has taken so far.
+    """
+
+    def __init__(self, factory: BatchFactory, schema: pa.Schema, *, partition_by: Sequence[str] = ()) -> None:
+        self._factory = factory
+        self._schema = schema
+        self._text_partitions = tuple(name for name in partition_by if _is_text(schema.field(name).type))
+        self.count = 0
+        self.error: Exception | None = None
+
+    def reader(self) -> pa.RecordBatchReader:
+        incoming = self._factory()
+        _require_same_columns(incoming.schema, self._schema)
+        return pa.RecordBatchReader.from_batches(self._schema, self._batches(incoming))
+
+    def _batches(self, incoming: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in incoming:
+                yield self._conformed(batch)
+                self.count += batch.num_rows
+        except GatewayError as error:
+            self.error = error
+            raise
+        except Exception as error:
+            self.error = InvalidInputError(f"The rows cannot be read: {error}")
+            self.error.__cause__ = error
+            raise
+
+    def _conformed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        conformed = batch.select(self._schema.names).cast(self._schema)
+        for name in self._text_partitions:
+            if pc.any(pc.is_in(conformed.column(name), value_set=_LIKE_NULL)).as_py():
+                raise InvalidInputError(
+                    f"Partition column {name!r} holds an empty text or {_HIVE_NULL}: both would be stored as null.",
+                    hint="Use null or another value.",
+                )
+        return conformed
+
+
+def empty_rows(schema: pa.Schema) -> Callable[[], pa.RecordBatchReader]:
+    return lambda: pa.RecordBatchReader.from_batches(schema, [])
+
+
+def _is_text(column: pa.DataType) -> bool:
+    return bool(pa.types.is_string(column) or pa.types.is_large_string(column) or pa.types.is_string_view(column))
+
+
+def _require_same_columns(incoming: pa.Schema, expected: pa.Schema) -> None:
+    missing = [name for name in expected.names if name not in incoming.names]
+    extra = [name for name in incoming.names if name not in expected.names]
+    twice = sorted({name for name in incoming.names if incoming.names.count(name) > 1})
+    if missing or extra or twice:
+        raise InvalidInputError(
+            f"The rows do not fit the table: missing columns {missing}, unknown columns {extra}, doubled columns {twice}."
+        )

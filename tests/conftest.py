@@ -1,0 +1,70 @@
+"""Fixtures over real parts. A session-scoped part is started once per worker process, when a test first asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from infra.storage.location import Warehouse, parse_warehouse
+
+if TYPE_CHECKING:  # imported on first use: moto and boto3 would cost every run a second
+    from tests.lab.aws import Moto
+    from tests.lab.postgres import Postgres
+    from tests.lab.seaweedfs import SeaweedFs
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFs]:
+    from tests.lab.seaweedfs import running_seaweedfs
+
+    with running_seaweedfs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    from tests.lab.postgres import running_postgres
+
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    from tests.lab.aws import running_moto
+
+    with running_moto() as server:
+        yield server
+
+
+@pytest.fixture
+def local_warehouse(tmp_path: Path) -> Warehouse:
+    return parse_warehouse(str(tmp_path / "warehouse"))
+
+
+@pytest.fixture
+def s3_warehouse(seaweedfs: SeaweedFs) -> Warehouse:
+    return seaweedfs.new_warehouse()
+
+
+@pytest.fixture(params=["local", "s3"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """Each test runs once on a directory and once on S3."""
+    return request.getfixturevalue(f"{request.param}_warehouse")
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """A database of this test's own."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+def moto_endpoint(moto: Moto) -> str:
+    """AWS control APIs without anything in them."""
+    moto.reset()
+    return moto.endpoint_url

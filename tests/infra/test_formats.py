@@ -1,0 +1,172 @@
+"""Files in each format, written and read back."""
+
+import datetime as dt
+import io
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from infra.errors import FrameInvalidError, InvalidInputError
+from infra.formats.csv import csv_format, tsv_format
+from infra.formats.parquet import ParquetFormat
+from infra.ports.formats import DataFormat
+from infra.storage.local import LocalObjectStore
+from tests.conformance.test_table_store import EVERY_TYPE, every_value
+
+FORMATS = [ParquetFormat, csv_format, tsv_format]
+PLAIN = pa.schema(
+    [
+        ("text", pa.string()),
+        ("double", pa.float64()),
+        ("float", pa.float32()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("day", pa.date32()),
+        ("decimal", pa.decimal128(38, 3)),
+        ("flag", pa.bool_()),
+        ("int", pa.int64()),
+        ("tiny", pa.int8()),
+        ('odd, "name"\t', pa.string()),
+    ]
+)
+UTC = dt.UTC
+MICROSECOND = dt.datetime(2020, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+LAST = dt.datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+ROWS = [
+    ("", 0.1, 0.1, dt.datetime(1, 1, 1, tzinfo=UTC), dt.date(1, 1, 1), Decimal("-0.001"), True, -(2**63), -128, "a\nb"),
+    (None,) * 10,
+    (
+        "null",
+        5e-324,
+        1e-45,
+        dt.datetime(2020, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+        LAST.date(),
+        Decimal(10) ** 34,
+        False,
+        0,
+        0,
+        'q"q,\t\r\n',
+    ),
+    ("NA", 1.7976931348623157e308, 3.4028234663852886e38, LAST, None, None, None, 2**63 - 1, 127, " "),
+    (
+        "#N/A",
+        math.inf,
+        -math.inf,
+        dt.datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        None,
+        None,
+        True,
+        1,
+        1,
+        "é,ä",
+    ),
+    ("true", -0.0, 2 / 3, None, None, None, None, None, None, "'"),
+]
+
+
+def batch_of(rows: list[Any], schema: pa.Schema = PLAIN) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema=schema)
+
+
+def written(form: DataFormat, *batches: pa.RecordBatch) -> bytes:
+    sink = io.BytesIO()
+    form.check(batches[0].schema)
+    assert form.write(iter(batches), batches[0].schema, sink) == sum(batch.num_rows for batch in batches)
+    return sink.getvalue()
+
+
+def read_back(form: DataFormat, data: bytes, schema: pa.Schema) -> pa.Table:
+    batches = list(form.read(io.BytesIO(data), schema))
+    assert all(batch.schema.equals(schema) for batch in batches)
+    return pa.Table.from_batches(batches, schema)
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_rows_come_back_exactly(make: Callable[[], DataFormat]) -> None:
+    batch = batch_of(ROWS)
+    table = read_back(make(), written(make(), batch, batch.slice(0, 0), batch), PLAIN)
+    assert table.equals(pa.Table.from_batches([batch, batch]))
+    assert math.copysign(1, table.column("double")[5].as_py()) == -1
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_not_a_number_comes_back(make: Callable[[], DataFormat]) -> None:
+    schema = pa.schema([("x", pa.float64())])
+    table = read_back(make(), written(make(), batch_of([(math.nan,), (None,)], schema)), schema)
+    assert math.isnan(table.column("x")[0].as_py())
+    assert table.column("x")[1].as_py() is None
+
+
+@pytest.mark.parametrize("make", FORMATS)
+@pytest.mark.parametrize("rows", [[], [(None,)], [(None,), ("",), (None,)]])
+def test_a_single_column_keeps_its_nulls(make: Callable[[], DataFormat], rows: list[Any]) -> None:
+    schema = pa.schema([("x", pa.string())])
+    assert read_back(make(), written(make(), batch_of(rows, schema)), schema).to_pylist() == [
+        {"x": row[0]} for row in rows
+    ]
+
+
+def test_parquet_holds_every_type_compressed() -> None:
+    batch = batch_of([every_value()], EVERY_TYPE)
+    data = written(ParquetFormat(), batch)
+    assert read_back(ParquetFormat(), data, EVERY_TYPE).to_pylist() == batch.to_pylist()
+    assert pq.read_metadata(io.BytesIO(data)).row_group(0).column(0).compression == "ZSTD"
+
+
+def test_small_batches_share_a_row_group_and_large_ones_do_not() -> None:
+    schema = pa.schema([("x", pa.int64())])
+    small = pa.record_batch([pa.array(range(1000))], schema=schema)
+    assert pq.read_metadata(io.BytesIO(written(ParquetFormat(), *[small] * 20))).num_row_groups == 1
+    large = pa.record_batch([pa.array(range(5_000_000))], schema=schema)
+    assert pq.read_metadata(io.BytesIO(written(ParquetFormat(), *[large] * 4))).num_row_groups == 2
+
+
+@pytest.mark.parametrize("make", [csv_format, tsv_format])
+def test_columns_without_a_text_form_are_refused_by_name(make: Callable[[], DataFormat]) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        make().check(EVERY_TYPE)
+    assert [error["field"] for error in caught.value.errors] == ["bytes", "list", "struct", "map"]
+    for kind in (pa.binary(4), pa.large_binary(), pa.binary_view()):
+        with pytest.raises(InvalidInputError):
+            make().check(pa.schema([("x", kind)]))
+
+
+def test_names_and_suffixes() -> None:
+    assert [(make().name, make().suffix) for make in FORMATS] == [
+        ("parquet", ".parquet"),
+        ("csv", ".csv"),
+        ("tsv", ".tsv"),
+    ]
+
+
+@pytest.mark.parametrize("make", FORMATS)
+@pytest.mark.parametrize("data", [b"", b"\x00\xff", b"PAR1PAR1", b'"x","y"\n1,2,3\n'])
+def test_other_bytes_are_no_file_of_the_format(make: Callable[[], DataFormat], data: bytes) -> None:
+    with pytest.raises(FrameInvalidError):
+        list(make().read(io.BytesIO(data), PLAIN))
+
+
+@pytest.mark.parametrize("make", FORMATS)
+def test_a_writer_leaves_publishing_to_the_file(make: Callable[[], DataFormat], tmp_path: Path) -> None:
+    store = LocalObjectStore(tmp_path)
+
+    def broken() -> Any:
+        yield batch_of(ROWS)
+        raise LookupError
+
+    def write() -> None:
+        with store.open_output("p/file") as sink:
+            make().write(broken(), PLAIN, sink)
+
+    with pytest.raises(LookupError):
+        write()
+    assert list(store.list_files("p")) == []
+    with store.open_output("p/file") as sink:
+        make().write(iter([batch_of(ROWS)]), PLAIN, sink)
+    with store.open_input("p/file") as source:
+        assert sum(batch.num_rows for batch in make().read(source, PLAIN)) == len(ROWS)
