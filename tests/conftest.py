@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported on first use: moto and boto3 would cost every run 
     from tests.lab.aws import Moto
     from tests.lab.postgres import Postgres
     from tests.lab.seaweedfs import SeaweedFs
+    from tests.world import World
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +69,33 @@ def moto_endpoint(moto: Moto) -> str:
     """AWS control APIs without anything in them."""
     moto.reset()
     return moto.endpoint_url
+
+
+@pytest.fixture
+def world(tmp_path: Path, local_warehouse: Warehouse) -> Iterator[World]:
+    """A gateway on the embedded defaults, called in process."""
+    from tests.world import make_world
+
+    made = make_world(tmp_path / "data", None, local_warehouse)
+    yield made
+    made.container.database.engine.dispose()
+
+
+@pytest.fixture
+def live_world(world: World) -> Iterator[World]:
+    """The same on a socket."""
+    from tests.world import listening
+
+    with listening(world):
+        yield world
+
+
+@pytest.fixture(params=["sqlite-local", "sqlite-s3", "postgresql-local", "postgresql-s3"])
+def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """On a socket, once on every pair of database and warehouse."""
+    from tests.world import listening, make_world
+
+    database, warehouse = request.param.split("-")
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    with listening(make_world(tmp_path / "data", url, request.getfixturevalue(f"{warehouse}_warehouse"))) as made:
+        yield made

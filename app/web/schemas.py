@@ -16,7 +16,11 @@ class CommandSchema(Schema):
         unknown = RAISE
 
     @post_load
-    def make_command(self, data: dict[str, Any], **_: Any) -> Any:
+    def _load_command(self, data: dict[str, Any], **_: Any) -> Any:
+        return self.build(data)
+
+    def build(self, data: dict[str, Any]) -> Any:
+        """The command from the loaded fields."""
         return self.command(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
 
 

@@ -9,7 +9,6 @@ import duckdb_extension_httpfs
 from infra.engines.duckdb_types import literal
 from infra.engines.duckdb_views import create_view
 from infra.ports.engine import EngineQuery
-from infra.storage.credentials import with_credentials
 from infra.storage.location import S3Options, Warehouse
 
 
@@ -57,6 +56,8 @@ def define_tables(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, q
 
 
 def _connect_s3(connection: duckdb.DuckDBPyConnection, url: str, s3: S3Options) -> None:
+    from infra.storage.credentials import with_credentials  # noqa: PLC0415 brings boto3, which is heavy
+
     package = Path(duckdb_extension_httpfs.__file__).parent
     extension = package / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
     connection.execute(f"LOAD {literal(str(extension))}")

@@ -9,14 +9,15 @@ from weakref import WeakValueDictionary
 
 import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from infra.errors import ConflictError, GatewayError, InvalidInputError, NotFoundError, StorageUnavailableError
 from infra.ports.tables import BatchFactory, Commit, Snapshot, Write, WriteMode
 from infra.storage.location import Warehouse
-from infra.tables.backoff import Backoff, is_transient
+from infra.storage.warehouse import open_object_store
+from infra.tables.backoff import RETRY_AFTER, Backoff, is_transient, refusal
 from infra.tables.keys import quoted, require_unique_keys
-from infra.tables.log import find_commit, next_commit, read_snapshot
+from infra.tables.log import CommitLog, next_commit, read_snapshot
 from infra.tables.options import storage_options
 from infra.tables.source import RowSource, empty_rows
 
@@ -33,6 +34,7 @@ class DeltaTableStore:
     def __init__(self, warehouse: Warehouse, *, commit_deadline: float = 60.0) -> None:
         self._warehouse = warehouse
         self._options = storage_options(warehouse)
+        self._files = open_object_store(warehouse)
         self._commit_deadline = commit_deadline
         self._locks = _TableLocks()
 
@@ -43,6 +45,7 @@ class DeltaTableStore:
         _require_portable(schema, partition_by)
         source = RowSource(rows or empty_rows(schema), schema, partition_by=partition_by)
         creation = f"create-{uuid4()}"
+        failure: Exception | None = None
         try:
             write_deltalake(
                 uri,
@@ -56,8 +59,8 @@ class DeltaTableStore:
         except (DeltaError, OSError) as error:
             if source.error is not None:
                 raise source.error from error
-            return self._created_after_all(uri, creation, error)
-        return _require_commit(self._open(uri), creation, after=_BEFORE_ALL, source=source)
+            failure = error
+        return self._created(location, creation, source, failure)
 
     def write(self, location: str, write: Write) -> Commit:
         uri = self._warehouse.uri(location)
@@ -65,26 +68,28 @@ class DeltaTableStore:
             require_unique_keys(write.rows, write.keys)
         backoff = Backoff(self._commit_deadline)
         with self._locks.held(uri, backoff.remaining):
-            return self._write_once(uri, write, backoff)
+            return self._write_once(location, write, backoff)
 
     def version(self, location: str) -> int:
-        return self._opened(location).version()
+        with _translated(location):
+            return self._open(location).version()
 
     def snapshot(self, location: str, version: int | None = None) -> Snapshot:
         with _translated(location):
-            return read_snapshot(self._opened(location, version), self._warehouse.uri(location))
+            return read_snapshot(self._open(location, version), self._warehouse.uri(location))
 
-    def _write_once(self, uri: str, write: Write, backoff: Backoff) -> Commit:
-        searched = write.since_version
+    def _write_once(self, location: str, write: Write, backoff: Backoff) -> Commit:
+        log, searched = CommitLog(self._files, location), write.since_version
         while True:
             with backoff.attempt():
-                table = self._open(uri)
-                if (commit := find_commit(table, write.request_id, after=searched)) is not None:
+                table = self._open(location)
+                if (commit := log.find(write.request_id, after=searched, until=table.version())) is not None:
                     return commit
                 searched = table.version()
                 backoff.require_more_time()
                 source = self._commit(table, write)
-                return _require_commit(table, write.request_id, after=searched, source=source)
+                commit = log.find(write.request_id, after=searched, until=table.version())
+                return _accounted(commit, source)
 
     def _commit(self, table: DeltaTable, write: Write) -> RowSource | None:
         """The source of an append or overwrite, whose rows the log must account for; None for a merge."""
@@ -108,24 +113,22 @@ class DeltaTableStore:
             raise
         return source
 
-    def _created_after_all(self, uri: str, creation: str, error: Exception) -> Commit:
-        """Our own version 0 where the answer to its commit was lost, otherwise why there is none."""
-        try:
-            commit = find_commit(self._open(uri), creation, after=_BEFORE_ALL)
-        except (DeltaError, OSError):
-            commit = None
-            if not isinstance(error, CommitFailedError):
-                raise _refusal(error) from error
-        if commit is None:
-            raise ConflictError("There is a table at this location already.") from error
-        return commit
+    def _created(self, location: str, creation: str, source: RowSource, failure: Exception | None) -> Commit:
+        """Our own version 0, also where the answer to its commit was lost; otherwise why there is none."""
+        log, backoff = CommitLog(self._files, location), Backoff(self._commit_deadline)
+        while True:
+            with backoff.attempt():
+                try:
+                    self._open(location, 0)
+                except TableNotFoundError:
+                    raise refusal(failure or LookupError()) from failure
+                commit = log.find(creation, after=_BEFORE_ALL, until=0)
+                if commit is None and failure is not None:
+                    raise ConflictError("There is a table at this location already.") from failure
+                return _accounted(commit, source)
 
-    def _opened(self, location: str, version: int | None = None) -> DeltaTable:
-        with _translated(location):
-            return self._open(self._warehouse.uri(location), version)
-
-    def _open(self, uri: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(uri, version=version, storage_options=self._options)
+    def _open(self, location: str, version: int | None = None) -> DeltaTable:
+        return DeltaTable(self._warehouse.uri(location), version=version, storage_options=self._options)
 
 
 class _TableLocks:
@@ -140,7 +143,7 @@ class _TableLocks:
         with self._guard:
             lock = self._locks.setdefault(uri, threading.Lock())
         if not lock.acquire(timeout=seconds):
-            raise StorageUnavailableError("Other writes to this table did not finish in time.", retry_after=5)
+            raise StorageUnavailableError("Other writes to this table did not finish in time.", retry_after=RETRY_AFTER)
         try:
             yield
         finally:
@@ -161,8 +164,8 @@ def _merge(table: DeltaTable, source: RowSource, write: Write) -> None:
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-def _require_commit(table: DeltaTable, request_id: str, *, after: int, source: RowSource | None) -> Commit:
-    commit = find_commit(table, request_id, after=after)
+def _accounted(commit: Commit | None, source: RowSource | None) -> Commit:
+    """What the log holds, having compared it with what was sent: a difference is lost or doubled rows, never a detail."""
     if commit is None:
         raise GatewayError("The table engine reported a commit that its log does not hold.")
     if source is not None and commit.rows_inserted != source.count:
@@ -201,10 +204,4 @@ def _translated(location: str) -> Iterator[None]:
     except (DeltaError, OSError) as error:
         if isinstance(error, TableNotFoundError) or not is_transient(error):
             raise NotFoundError(f"There is no such table or version at {location!r}.") from error
-        raise _refusal(error) from error
-
-
-def _refusal(error: Exception) -> GatewayError:
-    if is_transient(error):
-        return StorageUnavailableError(f"The warehouse does not answer: {error}", retry_after=5)
-    return GatewayError(f"The table refused: {error}")
+        raise refusal(error) from error

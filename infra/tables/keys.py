@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import duckdb
 
-from infra.errors import EngineLimitError, InvalidInputError
+from infra.errors import EngineLimitError, GatewayError, InvalidInputError
 from infra.ports.tables import BatchFactory
+from infra.tables.source import RowSource
 
 # Only the keys are grouped, and they spill: a large upload costs disk, not the gateway's memory.
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -23,13 +24,17 @@ def quoted(name: str) -> str:
 
 def require_unique_keys(rows: BatchFactory, keys: Sequence[str]) -> None:
     """Raise InvalidInputError, with an example, where a key is null or occurs twice among the rows."""
-    reader = rows()
+    source = RowSource(rows, None)
+    reader = source.reader()
     unknown = sorted(set(keys) - set(reader.schema.names))
     if unknown or not keys:
         raise InvalidInputError(f"An upsert needs key columns that the rows have; missing: {unknown or 'all'}.")
-    if len(set(reader.schema.names)) < len(reader.schema.names):
-        raise InvalidInputError("The rows have columns of the same name.")
-    found = _first_unusable(reader, [quoted(key) for key in keys])
+    try:
+        found = _first_unusable(reader, [quoted(key) for key in keys])
+    except duckdb.OutOfMemoryException as error:
+        raise EngineLimitError("The keys of this upload do not fit; send it in parts.") from error
+    except duckdb.Error as error:
+        raise source.error or GatewayError("The keys of the rows could not be compared.") from error
     if found is None:
         return
     key = dict(zip(keys, found, strict=True))
@@ -43,18 +48,12 @@ def require_unique_keys(rows: BatchFactory, keys: Sequence[str]) -> None:
 def _first_unusable(reader: object, keys: Sequence[str]) -> tuple[object, ...] | None:
     listed = ", ".join(keys)
     absent = " OR ".join(f"{key} IS NULL" for key in keys)
-    try:
-        with duckdb.connect(":memory:", config=_SETTINGS) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.register("uploaded", reader)
-            found = connection.execute(
-                f"SELECT {listed} FROM uploaded GROUP BY {listed} HAVING count(*) > 1 OR {absent} LIMIT 1"  # noqa: S608 quoted above
-            ).fetchone()
-    except duckdb.OutOfMemoryException as error:
-        raise EngineLimitError("The keys of this upload do not fit; send it in parts.") from error
-    except duckdb.Error as error:
-        raise InvalidInputError(f"The rows cannot be read: {error}") from error
-    return found
+    with duckdb.connect(":memory:", config=_SETTINGS) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("uploaded", reader)
+        return connection.execute(
+            f"SELECT {listed} FROM uploaded GROUP BY {listed} HAVING count(*) > 1 OR {absent} LIMIT 1"  # noqa: S608 quoted
+        ).fetchone()
 
 
 def _shown(key: dict[str, object]) -> str:

@@ -15,28 +15,32 @@ _LIKE_NULL: Final = pa.array(["", _HIVE_NULL])
 
 
 class RowSource:
-    """Opens a factory once, as a reader with exactly `schema`.
+    """Opens a factory once, as a reader with exactly `schema`, or with the schema it brings where that is None.
 
     The table engine swallows what a Python reader raises into a text; `error` keeps the exception itself, so that a
     broken upload is told apart from a broken warehouse. `count` is what the engine has taken so far.
     """
 
-    def __init__(self, factory: BatchFactory, schema: pa.Schema, *, partition_by: Sequence[str] = ()) -> None:
+    def __init__(self, factory: BatchFactory, schema: pa.Schema | None, *, partition_by: Sequence[str] = ()) -> None:
         self._factory = factory
         self._schema = schema
-        self._text_partitions = tuple(name for name in partition_by if _is_text(schema.field(name).type))
+        self._partition_by = partition_by
         self.count = 0
         self.error: Exception | None = None
 
     def reader(self) -> pa.RecordBatchReader:
         incoming = self._factory()
-        _require_same_columns(incoming.schema, self._schema)
-        return pa.RecordBatchReader.from_batches(self._schema, self._batches(incoming))
+        schema = incoming.schema if self._schema is None else self._schema
+        _require_same_columns(incoming.schema, schema)
+        return pa.RecordBatchReader.from_batches(schema, self._batches(incoming, schema))
 
-    def _batches(self, incoming: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _batches(self, incoming: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        texts = [name for name in self._partition_by if _is_text(schema.field(name).type)]
         try:
             for batch in incoming:
-                yield self._conformed(batch)
+                conformed = batch.select(schema.names).cast(schema)
+                _require_distinct_from_null(conformed, texts)
+                yield conformed
                 self.count += batch.num_rows
         except GatewayError as error:
             self.error = error
@@ -46,16 +50,6 @@ class RowSource:
             self.error.__cause__ = error
             raise
 
-    def _conformed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        conformed = batch.select(self._schema.names).cast(self._schema)
-        for name in self._text_partitions:
-            if pc.any(pc.is_in(conformed.column(name), value_set=_LIKE_NULL)).as_py():
-                raise InvalidInputError(
-                    f"Partition column {name!r} holds an empty text or {_HIVE_NULL}: both would be stored as null.",
-                    hint="Use null or another value.",
-                )
-        return conformed
-
 
 def empty_rows(schema: pa.Schema) -> Callable[[], pa.RecordBatchReader]:
     return lambda: pa.RecordBatchReader.from_batches(schema, [])
@@ -63,6 +57,15 @@ def empty_rows(schema: pa.Schema) -> Callable[[], pa.RecordBatchReader]:
 
 def _is_text(column: pa.DataType) -> bool:
     return bool(pa.types.is_string(column) or pa.types.is_large_string(column) or pa.types.is_string_view(column))
+
+
+def _require_distinct_from_null(batch: pa.RecordBatch, text_partitions: Sequence[str]) -> None:
+    for name in text_partitions:
+        if pc.any(pc.is_in(batch.column(name), value_set=_LIKE_NULL)).as_py():
+            raise InvalidInputError(
+                f"Partition column {name!r} holds an empty text or {_HIVE_NULL}: both would be stored as null.",
+                hint="Use null or another value.",
+            )
 
 
 def _require_same_columns(incoming: pa.Schema, expected: pa.Schema) -> None:

@@ -149,10 +149,16 @@ def _handler(gateway: Gateway):
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that hangs up, or trusts us not, is what some tests are about."""
+
+
 @contextmanager
 def serving(gateway: Gateway, wrap=None) -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(gateway))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(gateway))
     if wrap is not None:
         server.socket = wrap(server.socket)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

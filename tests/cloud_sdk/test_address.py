@@ -1,5 +1,4 @@
 import pytest
-
 from hops.featurestore.address import Address, parse_address
 from hops.featurestore.errors import InvalidInputError
 
@@ -25,13 +24,17 @@ def test_addresses(host, port, address):
     assert parse_address(host, port) == address
 
 
-@pytest.mark.parametrize("host", ["http://gateway.example.com", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.nip.io"])
+@pytest.mark.parametrize(
+    "host", ["http://gateway.example.com", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.nip.io"]
+)
 def test_plain_http_leaves_this_machine_under_no_circumstances(host):
     with pytest.raises(InvalidInputError, match="unencrypted"):
         parse_address(host)
 
 
-@pytest.mark.parametrize("host", ["", "https://", "ftp://gateway", "https://gateway/path", "https://ada@gateway", "https://gateway?x=1"])
+@pytest.mark.parametrize(
+    "host", ["", "https://", "ftp://gateway", "https://gateway/path", "https://ada@gateway", "https://gateway?x=1"]
+)
 def test_no_address(host):
     with pytest.raises(InvalidInputError, match="no gateway address"):
         parse_address(host)

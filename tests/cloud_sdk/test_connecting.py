@@ -1,13 +1,13 @@
 import logging
-from datetime import datetime, timedelta, timezone
-
-import pytest
+from datetime import UTC, datetime, timedelta
 
 import hops.featurestore as fs_module
+import pytest
 from hops.featurestore import default, errors
 from hops.featurestore.credentials.errors import ApiKeyFileError
 from hops.featurestore.credentials.local import ReadableKeyFileWarning
 from hops.featurestore.identity import KeyExpiryWarning, KeyOfOtherProjectError
+
 from tests.cloud_sdk.gateway import json_reply, me, page, problem
 
 
@@ -16,7 +16,9 @@ def sdk_connect(sdk_url, sdk_key_file):
     """`fs.connect` itself, as a notebook calls it."""
 
     def connect(project="football", **changes):
-        return fs_module.connect(sdk_url, project, **{"secrets_store": "local", "api_key_file": str(sdk_key_file), **changes})
+        return fs_module.connect(
+            sdk_url, project, **{"secrets_store": "local", "api_key_file": str(sdk_key_file), **changes}
+        )
 
     yield connect
     if default._current:
@@ -32,6 +34,13 @@ def test_connect_makes_the_default_connection_and_says_so(sdk_connect, sdk_key_f
     assert capsys.readouterr().out == line + "\n"
     assert caplog.messages == [line]
     assert connection.identity.role == "data_owner"
+
+
+def test_a_connection_closes_behind_its_block(sdk_open, sdk_url):
+    with sdk_open(sdk_url) as connection:
+        assert connection.project == "football"
+    with pytest.raises(errors.NotConnectedError, match="closed"):
+        connection.get_featuregroups()
 
 
 def test_quiet_prints_nothing(sdk_connect, capsys):
@@ -50,7 +59,10 @@ def test_not_connected():
         fs_module.get_featuregroups()
 
 
-@pytest.mark.parametrize(("project", "message"), [("venues", "belongs to project 'venues', not to 'football'"), (None, "belongs to no project")])
+@pytest.mark.parametrize(
+    ("project", "message"),
+    [("venues", "belongs to project 'venues', not to 'football'"), (None, "belongs to no project")],
+)
 def test_a_key_of_another_project(sdk_connect, sdk_gateway, project, message):
     sdk_gateway.on("GET", "/me", json_reply(me(project)))
     with pytest.raises(KeyOfOtherProjectError, match=message):
@@ -66,7 +78,7 @@ def test_a_key_that_the_gateway_does_not_know(sdk_connect, sdk_gateway):
 
 @pytest.mark.parametrize(("days", "warned"), [(13, True), (-1, True), (15, False)])
 def test_a_key_that_expires_soon(sdk_connect, sdk_gateway, days, warned, recwarn):
-    moment = datetime.now(timezone.utc) + timedelta(days=days, hours=1)
+    moment = datetime.now(UTC) + timedelta(days=days, hours=1)
     sdk_gateway.on("GET", "/me", json_reply(me(expires_at=moment.strftime("%Y-%m-%dT%H:%M:%SZ"))))
     if warned:
         with pytest.warns(KeyExpiryWarning, match=f"expires in {max(days, 0)} days"):

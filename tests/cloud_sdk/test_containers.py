@@ -5,15 +5,17 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-
 from hops.featurestore.containers import convert, resolve_container
 from hops.featurestore.errors import InvalidInputError, MissingExtraError, NotSupportedError
+
 from tests.cloud_sdk.gateway import arrow_reply
 
 TABLE = pa.table({"a": [1, 2], "s": ["x", "y"]})
 
 
-@pytest.mark.parametrize(("name", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("pyarrow", pa.Table), ("arrow", pa.Table)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pandas", pd.DataFrame), ("polars", pl.DataFrame), ("pyarrow", pa.Table), ("arrow", pa.Table)]
+)
 def test_containers(name, kind):
     frame = convert(TABLE, resolve_container(name))
     assert isinstance(frame, kind)

@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-
 from hops.featurestore.credentials import errors, find_key
 from hops.featurestore.credentials.found import KeyRequest
 from hops.featurestore.errors import ApiKeyError, MissingExtraError
 from hops.featurestore.roles import AssumedRole, parse_assumed_role
+from moto.server import ThreadedMotoServer
+
 from tests.cloud_sdk.gateway import KEY
 
 REGION = "eu-west-1"
@@ -62,7 +62,9 @@ class Account:
     def assume(self, role):
         use_aws(self._monkeypatch, self._endpoint)
         sts = boto3.client("sts")
-        assumed = sts.assume_role(RoleArn=f"arn:aws:iam::123456789012:role/{role}", RoleSessionName="Sage")["Credentials"]
+        assumed = sts.assume_role(RoleArn=f"arn:aws:iam::123456789012:role/{role}", RoleSessionName="Sage")[
+            "Credentials"
+        ]
         use_aws(
             self._monkeypatch,
             self._endpoint,
@@ -150,7 +152,9 @@ def test_a_secret_with_other_content_is_described_but_not_shown(sdk_account, tex
     sdk_account.store("secretsmanager", sdk_account.project_secret, text=text)
     with pytest.raises(errors.SecretContentError, match=message) as caught:
         find("secretsmanager")
-    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if frame.f_code.co_filename != __file__]
+    frames = [
+        frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if frame.f_code.co_filename != __file__
+    ]
     assert frames
     assert "topsecret" not in repr([frame.f_locals for frame in frames])
     assert caught.value.__context__ is None
@@ -228,7 +232,7 @@ def test_clients_have_time_outs_and_the_environment_is_left_alone(monkeypatch, s
     config = Aws(None).client("sts").meta.config
     assert (config.connect_timeout, config.read_timeout) == (2, 10)
     assert config.retries == {"mode": "standard", "total_max_attempts": 3} or config.retries["mode"] == "standard"
-    code = "import os; before = dict(os.environ); import hops.featurestore, hops.featurestore.credentials.aws; assert before == dict(os.environ)"
+    code = "import os; before = dict(os.environ); import hops.featurestore.credentials.aws; assert before == dict(os.environ)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -246,7 +250,7 @@ def sdk_refusing_aws(monkeypatch):
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if "X-Amz-Target" in self.headers:
                 asked.append(json.loads(body))
@@ -274,15 +278,22 @@ def sdk_refusing_aws(monkeypatch):
 
 def refuse(refusal, code, message="no", status=400):
     refusal.update({"__type": code, "message": message, "Message": message, "status": status})
-    asked = refusal.pop("asked")
-    return asked
+    return refusal.pop("asked")
 
 
 @pytest.mark.parametrize(
     ("store", "action", "resource"),
     [
-        ("secretsmanager", "secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{PROJECT_SECRET}-??????"),
-        ("parameterstore", "ssm:GetParameter", f"arn:aws:ssm:{REGION}:123456789012:parameter/{PROJECT_SECRET}/type/api-key"),
+        (
+            "secretsmanager",
+            "secretsmanager:GetSecretValue",
+            f"arn:aws:secretsmanager:{REGION}:123456789012:secret:{PROJECT_SECRET}-??????",
+        ),
+        (
+            "parameterstore",
+            "ssm:GetParameter",
+            f"arn:aws:ssm:{REGION}:123456789012:parameter/{PROJECT_SECRET}/type/api-key",
+        ),
     ],
 )
 def test_access_denied_shows_the_statement_and_tries_no_other_secret(sdk_refusing_aws, store, action, resource):
@@ -335,7 +346,10 @@ def test_expired_credentials(sdk_refusing_aws):
             "arn:aws:sts::123456789012:assumed-role/AmazonSageMaker-ExecutionRole-20200101T000000/SageMaker",
             AssumedRole("aws", "123456789012", "AmazonSageMaker-ExecutionRole-20200101T000000"),
         ),
-        ("arn:aws:sts::123456789012:assumed-role/Odd+=,.@-_/ada@x.org/with:more/parts", AssumedRole("aws", "123456789012", "Odd+=,.@-_")),
+        (
+            "arn:aws:sts::123456789012:assumed-role/Odd+=,.@-_/ada@x.org/with:more/parts",
+            AssumedRole("aws", "123456789012", "Odd+=,.@-_"),
+        ),
     ],
 )
 def test_roles(arn, role):

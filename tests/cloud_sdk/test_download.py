@@ -5,13 +5,13 @@ import threading
 
 import pyarrow as pa
 import pytest
-
 from hops.featurestore.address import Address
 from hops.featurestore.api_key import ApiKey
 from hops.featurestore.download import read_table
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.transport import Request, Transport
+
 from tests.cloud_sdk.gateway import arrow_bytes, arrow_reply
 
 TABLE = pa.table({"a": list(range(3000)), "s": [str(number) for number in range(3000)]})
@@ -41,12 +41,19 @@ def raw_answer():
             client, _ = server.accept()
             with client:
                 client.recv(100_000)
-                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apache.arrow.stream\r\n" + head + b"\r\n" + body)
+                client.sendall(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.apache.arrow.stream\r\n" + head + b"\r\n" + body
+                )
 
         threading.Thread(target=serve, daemon=True).start()
         servers.append(server)
         transports.append(
-            Transport(Address("http", "127.0.0.1", server.getsockname()[1]), ApiKey("k"), timeout=10.0, retries=RetryPolicy(attempts=1))
+            Transport(
+                Address("http", "127.0.0.1", server.getsockname()[1]),
+                ApiKey("k"),
+                timeout=10.0,
+                retries=RetryPolicy(attempts=1),
+            )
         )
         return transports[-1]
 
@@ -79,7 +86,9 @@ def test_pyarrow_alone_would_return_a_short_frame():
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2, 3])
-@pytest.mark.parametrize("framing", ["chunked, finished", "chunked, cut", "length of the cut", "length of the whole", "none"])
+@pytest.mark.parametrize(
+    "framing", ["chunked, finished", "chunked, cut", "length of the cut", "length of the whole", "none"]
+)
 def test_a_cut_between_batches_is_an_error(raw_answer, batches, framing):
     cut = STREAM[: boundaries(STREAM)[batches]]
     assert STREAM.startswith(cut)

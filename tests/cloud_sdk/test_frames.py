@@ -9,7 +9,6 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-
 from hops.featurestore import frames
 from hops.featurestore.errors import FrameConversionError, MissingExtraError
 from hops.featurestore.frames import is_frame, to_record_batches
@@ -117,7 +116,11 @@ def test_pandas_types():
 
 
 def test_a_category_of_nothing_has_no_type():
-    assert table_of(pd.DataFrame({"c": pd.Categorical([None, None])})).schema.field("c").type in {pa.null(), pa.int64(), pa.float64()}
+    assert table_of(pd.DataFrame({"c": pd.Categorical([None, None])})).schema.field("c").type in {
+        pa.null(),
+        pa.int64(),
+        pa.float64(),
+    }
 
 
 def test_an_index_without_name_is_dropped_and_a_named_one_becomes_columns():
@@ -169,3 +172,11 @@ def test_without_pyarrow_the_line_that_installs_it_is_shown(monkeypatch):
 def test_where_pandas_was_never_imported_nothing_is_a_pandas_frame(monkeypatch):
     monkeypatch.delitem(sys.modules, "pandas")
     assert not frames._is_pandas(object())
+
+
+def test_a_pyarrow_too_old_for_foreign_streams_says_which_is_not(monkeypatch):
+    monkeypatch.setattr(
+        frames, "hasattr", lambda value, name: name != "from_stream" and hasattr(value, name), raising=False
+    )
+    with pytest.raises(FrameConversionError, match="pyarrow>=15"):
+        to_record_batches(Streaming())

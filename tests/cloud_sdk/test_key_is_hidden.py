@@ -7,9 +7,9 @@ import pickle
 import traceback
 
 import pytest
-
 from hops.featurestore import errors
 from hops.featurestore.api_key import ApiKey, SecretText
+
 from tests.cloud_sdk.gateway import KEY, page, problem
 
 SECRET = KEY.split("_")[-1]
@@ -27,7 +27,9 @@ def everything_printed(value, depth=6):
         texts.append(repr(current))
         texts.append(str(current))
         parts = list(vars(current).values()) if hasattr(current, "__dict__") and not isinstance(current, type) else []
-        parts += [getattr(current, name, None) for name in getattr(type(current), "__slots__", ()) if isinstance(name, str)]
+        parts += [
+            getattr(current, name, None) for name in getattr(type(current), "__slots__", ()) if isinstance(name, str)
+        ]
         pending += [(part, level + 1) for part in parts]
     return "\n".join(texts)
 

@@ -1,7 +1,7 @@
 import pytest
-
 from hops.featurestore import errors
 from hops.featurestore.problems import error_from_answer
+
 from tests.cloud_sdk.gateway import problem
 
 
@@ -67,7 +67,11 @@ def test_an_error_says_everything_in_lines():
             "Two columns do not fit.",
             hint="Cast them.",
             candidates=["teams_features"],
-            errors=[{"field": "score", "message": "has another type", "expected": "BIGINT", "received": "STRING"}, {"message": "x"}, 5],
+            errors=[
+                {"field": "score", "message": "has another type", "expected": "BIGINT", "received": "STRING"},
+                {"message": "x"},
+                5,
+            ],
             retryable=True,
         )
     )

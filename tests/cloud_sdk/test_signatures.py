@@ -1,13 +1,13 @@
+# ruff: noqa: E501 - tables
 """The original clients' argument lists, as they were published; ours begin with them."""
 
 import ast
 import inspect
 from pathlib import Path
 
-import pytest
-
 import hops
 import hops.featurestore as fs
+import pytest
 from hops import exceptions
 from hops.featurestore import connection as connection_module
 
@@ -60,7 +60,10 @@ def parameters_of(text):
     arguments = ast.parse(f"def f({text}): ...").body[0].args
     required = len(arguments.args) - len(arguments.defaults)
     defaults = [inspect.Parameter.empty] * required + [ast.literal_eval(each) for each in arguments.defaults]
-    return [(argument.arg, _ours_for(argument.arg, default)) for argument, default in zip(arguments.args, defaults, strict=True)]
+    return [
+        (argument.arg, _ours_for(argument.arg, default))
+        for argument, default in zip(arguments.args, defaults, strict=True)
+    ]
 
 
 def _ours_for(name, default):
@@ -91,7 +94,11 @@ def test_all_is_what_a_star_import_gives():
 def test_connection_has_each_function_with_the_same_names_and_defaults(name):
     function = inspect.signature(getattr(fs, name)).parameters
     method = dict(inspect.signature(getattr(connection_module.Connection, name)).parameters)
-    for extra in ("self", "df", "data_format"):  # df: a shape of its own; data_format: has an untouched default of its own
+    for extra in (
+        "self",
+        "df",
+        "data_format",
+    ):  # df: a shape of its own; data_format: has an untouched default of its own
         if name == "create_training_dataset" or extra == "self":
             method.pop(extra, None)
     assert {key: each.default for key, each in method.items()} == {key: function[key].default for key in method}

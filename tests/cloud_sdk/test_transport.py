@@ -3,14 +3,14 @@
 import logging
 import socket
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pandas as pd
 import pytest
-
 from hops.featurestore import errors
 from hops.featurestore.retries import RetryPolicy, parse_retry_after
+
 from tests.cloud_sdk.gateway import Reply, json_reply, page, problem
 
 GROUPS = "/projects/football/feature-groups"
@@ -137,7 +137,9 @@ def test_a_connection_that_breaks_is_repeated_where_it_cannot_harm(fs, sdk_conne
     server, seen = listener()
     with server:
         transport = Transport(
-            Address("http", "127.0.0.1", server.getsockname()[1]), ApiKey("k"), retries=RetryPolicy(sleep=lambda _: None)
+            Address("http", "127.0.0.1", server.getsockname()[1]),
+            ApiKey("k"),
+            retries=RetryPolicy(sleep=lambda _: None),
         )
         with pytest.raises(errors.ConnectionFailedError):
             transport.json(Request(method, "/x"))
@@ -153,14 +155,19 @@ def test_a_short_body_is_noticed(status, sdk_waits):
 
     server, _ = listener(answer=b"HTTP/1.1 " + status + b'\r\nContent-Length: 50\r\n\r\n{"items": []')
     with server:
-        transport = Transport(Address("http", "127.0.0.1", server.getsockname()[1]), ApiKey("k"), retries=sdk_waits.policy())
+        transport = Transport(
+            Address("http", "127.0.0.1", server.getsockname()[1]), ApiKey("k"), retries=sdk_waits.policy()
+        )
         with pytest.raises(errors.AnswerCutError if b"200" in status else errors.NotFoundError):
             transport.json(Request("GET", "/x"))
         transport.close()
 
 
 def test_silence_times_out(sdk_open, sdk_waits):
-    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(errors.ConnectionFailedError, match="timed out"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        pytest.raises(errors.ConnectionFailedError, match="timed out"),
+    ):
         sdk_open("http://127.0.0.1", port=server.getsockname()[1], timeout=0.05, retries=sdk_waits.policy(attempts=1))
 
 
@@ -171,13 +178,15 @@ def test_one_connection_is_kept(fs, sdk_gateway, sdk_connection):
     assert sdk_connection._transport._pool.num_connections == 1
 
 
-@pytest.mark.parametrize(("value", "seconds"), [(None, None), ("", None), ("7", 7.0), ("soon", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0)])
+@pytest.mark.parametrize(
+    ("value", "seconds"), [(None, None), ("", None), ("7", 7.0), ("soon", None), ("Mon, 01 Jan 2001 00:00:00 GMT", 0.0)]
+)
 def test_retry_after(value, seconds):
     assert parse_retry_after(value) == seconds
 
 
 def test_retry_after_as_a_date():
-    moment = datetime.now(timezone.utc) + timedelta(minutes=5)
+    moment = datetime.now(UTC) + timedelta(minutes=5)
     assert 290 < parse_retry_after(format_datetime(moment, usegmt=True)) <= 300
     assert 290 < parse_retry_after(format_datetime(moment.replace(tzinfo=None))) <= 300
 

@@ -169,6 +169,11 @@ def test_rows_that_break_half_way_commit_nothing_and_say_why(table: DeltaTableSt
     assert table.version(AT) == 0
 
 
+def test_rows_that_break_while_their_keys_are_compared_say_why(table: DeltaTableStore) -> None:
+    with pytest.raises(FrameInvalidError, match="cut"):
+        table.write(AT, upsert(breaking_rows))
+
+
 def test_values_that_do_not_fit_are_refused(table: DeltaTableStore) -> None:
     wide = pa.schema([("id", pa.uint64()), SCHEMA.field(1), SCHEMA.field(2)])
     with pytest.raises(InvalidInputError, match="cannot be read"):
@@ -240,7 +245,7 @@ def test_a_write_that_cannot_win_in_time_is_unavailable(warehouse: Warehouse, ta
         other.write(AT, append(rows_of((0, "other", 1.0)), f"other-{count}"))
         return rows_of((1, "a", 1.0))()
 
-    with pytest.raises(StorageUnavailableError, match="in time") as caught:
+    with pytest.raises(StorageUnavailableError, match="others write") as caught:
         DeltaTableStore(warehouse, commit_deadline=0.3).write(AT, append(overtaken))
     assert caught.value.retry_after
     assert {row["team"] for row in contents(warehouse, AT)} == {"other"}

@@ -36,13 +36,13 @@ def start(warehouse: Warehouse, tmp_path: Path, ids: list[int], *, die: bool = F
 def test_four_processes_lose_nothing_and_double_nothing(
     warehouse: Warehouse, table: DeltaTableStore, tmp_path: Path
 ) -> None:
-    writers = [start(warehouse, tmp_path, list(range(first, 32, 4))) for first in range(4)]
+    writers = [start(warehouse, tmp_path, list(range(first, 20, 4))) for first in range(4)]
     answers = [json.loads(line) for writer in writers for line in writer.communicate(timeout=60)[0].splitlines()]
     # An abort while the interpreter shuts down would show here too.
     assert [writer.returncode for writer in writers] == [0, 0, 0, 0]
-    assert [row["id"] for row in contents(warehouse, AT)] == list(range(32))
-    assert sorted(number for number, _ in answers) == list(range(32))
-    assert sorted(version for _, version in answers) == list(range(1, 33))
+    assert [row["id"] for row in contents(warehouse, AT)] == list(range(20))
+    assert sorted(number for number, _ in answers) == list(range(20))
+    assert sorted(version for _, version in answers) == list(range(1, 21))
 
 
 def test_a_writer_killed_after_its_commit_is_answered_on_the_next_try(
@@ -80,7 +80,6 @@ next(iter(stream.__enter__()))  # left open: the exit meets a running query
 @pytest.mark.parametrize("ending", ["engine.close()", "stream.__exit__(None, None, None)"])
 def test_a_process_that_used_everything_exits_cleanly(local_warehouse: Warehouse, ending: str) -> None:
     code = _EVERYTHING.format(url=local_warehouse.url, ending=ending)
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -138,7 +138,7 @@ def test_an_upload_that_fails_leaves_no_parts(
     behind_proxy: Warehouse, proxy: FaultyProxy, seaweedfs: SeaweedFs
 ) -> None:
     store = S3ObjectStore(behind_proxy)
-    proxy.rule = lambda method, path: Fault.LOST_REQUEST if "partNumber=2" in path else Fault.NONE
+    proxy.rule = lambda _method, path: Fault.LOST_REQUEST if "partNumber=2" in path else Fault.NONE
 
     def upload() -> None:
         with store.open_output("p/large") as file:
@@ -218,7 +218,7 @@ class _Careless(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_DELETE = do_PUT
+    do_DELETE = do_PUT  # noqa: N815 named by http.server
 
     def log_message(self, *_: object) -> None:
         pass

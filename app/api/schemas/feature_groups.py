@@ -74,7 +74,7 @@ class FeatureGroupUpdateSchema(CommandSchema):
     features = fields.List(fields.Nested(FeatureDescriptionSchema))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
 
-    def make_command(self, data: dict[str, Any], **_: Any) -> UpdateFeatureGroup:
+    def build(self, data: dict[str, Any]) -> UpdateFeatureGroup:
         described = data.pop("features", None)
         if described is not None:
             data["feature_descriptions"] = {feature["name"]: feature["description"] for feature in described}
@@ -86,9 +86,9 @@ class NamedPageQuery(PageQuery):
 
     name = fields.String(load_default=None)
 
-    def make_command(self, data: dict[str, Any], **_: Any) -> Any:
+    def build(self, data: dict[str, Any]) -> Any:
         name = data.pop("name")
-        return super().make_command(data), name
+        return super().build(data), name
 
 
 class InsertQuery(Schema):

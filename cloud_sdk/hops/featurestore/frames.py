@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ACCEPTED = "pandas, polars, pyarrow and Spark frames, dicts of columns, lists of row dicts, and anything with __arrow_c_stream__"
-_FRAME_METHODS = ("__arrow_c_stream__", "to_batches", "read_next_batch", "to_arrow", "toArrow", "toPandas")
+_FRAME_METHODS = ("__arrow_c_stream__", "to_pydict", "read_next_batch", "to_arrow", "toArrow", "toPandas")
 
 
 def to_record_batches(frame: Any) -> pa.RecordBatchReader:
@@ -67,6 +67,10 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
         return _table_reader(_pandas_table(frame.toPandas()))
     if hasattr(frame, "to_arrow"):  # polars under a pyarrow too old for from_stream
         return _reader(frame.to_arrow())
+    if hasattr(frame, "__arrow_c_stream__"):
+        raise FrameConversionError(
+            f"pyarrow {pa.__version__} cannot read a {type(frame).__name__}.", hint='Run:  pip install "pyarrow>=15"'
+        )
     raise FrameConversionError(f"{type(frame).__name__} is not a frame.", hint=f"Accepted are {_ACCEPTED}.")
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from hops import __version__
 from hops.featurestore.address import Address, is_ip_address
 from hops.featurestore.api_key import ApiKey, SecretText
-from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError
+from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError, NotConnectedError
 from hops.featurestore.problems import error_from_answer
 from hops.featurestore.retries import RetryPolicy, may_retry, parse_retry_after
 
@@ -134,6 +134,8 @@ class Transport:
                 preload_content=False,
                 enforce_content_length=True,
             )
+        except urllib3.exceptions.ClosedPoolError:
+            return None, NotConnectedError("This connection was closed.", hint="Call fs.connect(…) again."), False
         except (urllib3.exceptions.HTTPError, OSError) as error:
             sent = not isinstance(
                 error, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
@@ -172,7 +174,7 @@ def _pool(address: Address, tls: Optional[ssl.SSLContext], timeout: float) -> ur
         )
     assert tls is not None, "HTTPS needs a TLS context"
     name_is_checked = tls.check_hostname
-    if name_is_checked and is_ip_address(address.host) and urllib3.__version__.startswith("1."):
+    if name_is_checked and is_ip_address(address.host) and urllib3.__version__.startswith("1."):  # type: ignore[attr-defined]
         # This urllib3 names no server in the handshake if it is an IP address, which a checking context refuses;
         # told so, it compares certificate and address itself.
         tls.check_hostname = False

@@ -1,6 +1,6 @@
 """Connecting, and what the connection is to."""
 
-# ruff: noqa: ARG001, PLR0917 - the argument lists are the original clients', with what has no meaning here
+# ruff: noqa: ARG001 - the argument lists are the original clients', with what has no meaning here
 
 from __future__ import annotations
 

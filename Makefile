@@ -1,0 +1,58 @@
+# Two commands matter: `make demo` shows the product, `make test` proves it. Python 3.11, git and make are all they need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check format lint types imports bench lock clean
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/oast demo $(if $(KEEP),--keep)
+
+test: $(VENV)/dev.stamp
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95
+
+check: format lint types imports test
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks
+
+# An environment is complete when its stamp is newer than its lock.
+$(VENV)/demo.stamp: requirements/demo.lock pyproject.toml cloud_sdk/pyproject.toml | $(BIN)/python
+	test -e $(VENV)/dev.stamp || $(PIP) install --require-hashes -r requirements/demo.lock
+	$(PIP) install --no-deps -e . -e cloud_sdk
+	touch $@
+
+$(VENV)/dev.stamp: requirements/dev.lock pyproject.toml cloud_sdk/pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	$(PIP) install --no-deps -e . -e cloud_sdk
+	touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# Resolve anew after pyproject.toml changed (needs uv: https://docs.astral.sh/uv/).
+lock:
+	printf './cloud_sdk[aws]\n' > requirements/.sdk.in
+	uv pip compile -q --generate-hashes --python-version 3.11 --no-header --extra demo pyproject.toml requirements/.sdk.in \
+	  --no-emit-package oasthouse-cloud-sdk --no-emit-package oasthouse -o requirements/demo.lock
+	printf './cloud_sdk[aws,polars]\n' > requirements/.sdk.in
+	uv pip compile -q --generate-hashes --python-version 3.11 --no-header --extra dev pyproject.toml requirements/.sdk.in \
+	  --no-emit-package oasthouse-cloud-sdk --no-emit-package oasthouse -o requirements/dev.lock
+	rm requirements/.sdk.in
+
+clean:
+	rm -rf $(VENV) build *.egg-info cloud_sdk/*.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
