@@ -35,7 +35,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 _ACCOUNT = "123456789012"
 _START_SECONDS = 60.0
-_STOP_SECONDS = 45.0
+_STOP_SECONDS = 5.0
 _LOG_LINES = 15
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _NEEDED = ("boto3", "hops", "moto", "sklearn")

@@ -1,7 +1,7 @@
 """A tour of Oasthouse: three projects, five feature groups, one share, one model.
 
     oast demo                                                # a gateway and a Secrets Manager of its own
-    python examples/tour.py https://gateway.example.com      # your gateway, with projects football, venues and rivals
+    python examples/tour.py https://gateway.example.com      # yours, with new projects football, venues and rivals
 
 The keys are found in AWS by the role that this runs as. With three projects in one script each call names its connection;
 a notebook of one project calls the same names on the module: `fs.connect(…)`, then `fs.get_features(…)`.
@@ -49,6 +49,7 @@ def write_feature_groups(football: fs.Connection, venues: fs.Connection, feature
     heading("Write feature groups: football its own, venues the attendances")
     for name in ("teams_features", "players_features", "season_scores_features"):
         football.create_featuregroup(features[name], name, primary_key="team_id")
+    # The same teams meet again and again: a key must be unique only where rows are to be upserted.
     football.create_featuregroup(
         features["games_features"], "games_features", primary_key=["away_team_id", "home_team_id"]
     )

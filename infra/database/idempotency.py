@@ -19,8 +19,9 @@ from infra.errors import ConflictError, InvalidInputError
 from infra.ids import IdFactory
 
 KEPT = timedelta(days=7)
-# After this long without an answer the first attempt counts as dead and the same request may run again.
-LEASE = timedelta(seconds=30)
+# After this long without an answer the same request may run again. Short, so that a client whose gateway died waits
+# little; safe, because two attempts at once still have one effect: a lease saves work, it does not guard anything.
+LEASE = timedelta(seconds=5)
 
 
 class RequestInProgressError(ConflictError):
