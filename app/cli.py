@@ -339,3 +339,7 @@ def _all(fetch: Any) -> list[Any]:
         page = fetch(PageRequest(MAX_LIMIT, page.next_cursor or None))
         rows.extend(page.items)
     return rows
+
+
+if __name__ == "__main__":
+    main()

@@ -1,18 +1,21 @@
 """Queries on DuckDB, outside the calling thread and within limits."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from infra.engines.duckdb_run import DuckDbRun
-from infra.engines.duckdb_session import SessionLimits
 from infra.errors import UnavailableError
 from infra.ports.engine import BatchStream, EngineQuery
 from infra.storage.location import Warehouse
+
+if TYPE_CHECKING:
+    from infra.engines.duckdb_run import DuckDbRun
 
 _RETRY_AFTER: Final = 2
 
@@ -36,7 +39,8 @@ class DuckDbEngine:
         deadline_seconds: float = 60.0,
     ) -> None:
         self._warehouse = warehouse
-        self._limits = SessionLimits(memory_limit, threads)
+        self._memory_limit = memory_limit
+        self._threads = threads
         self._temp_directory = temp_directory
         self._slots = slots
         self._deadline_seconds = deadline_seconds
@@ -67,11 +71,15 @@ class DuckDbEngine:
             pool.shutdown()
 
     def _started(self, query: EngineQuery) -> DuckDbRun:
+        # Importing DuckDB starts a thread, which a process forked afterwards would wait for in vain when it ends.
+        from infra.engines.duckdb_run import DuckDbRun  # noqa: PLC0415
+        from infra.engines.duckdb_session import SessionLimits  # noqa: PLC0415
+
         try:
             run = DuckDbRun(
                 query,
                 warehouse=self._warehouse,
-                limits=self._limits,
+                limits=SessionLimits(self._memory_limit, self._threads),
                 temp_directory=self._temp_directory,
                 deadline=time.monotonic() + self._deadline_seconds,
             )

@@ -16,7 +16,7 @@ from infra.ports.tables import BatchFactory, Commit, Snapshot, Write, WriteMode
 from infra.storage.location import Warehouse
 from infra.storage.warehouse import open_object_store
 from infra.tables.backoff import RETRY_AFTER, Backoff, is_transient, refusal
-from infra.tables.keys import quoted, require_unique_keys
+from infra.tables.identifiers import quoted
 from infra.tables.log import CommitLog, next_commit, read_snapshot
 from infra.tables.options import storage_options
 from infra.tables.source import RowSource, empty_rows
@@ -65,6 +65,9 @@ class DeltaTableStore:
     def write(self, location: str, write: Write) -> Commit:
         uri = self._warehouse.uri(location)
         if write.mode is WriteMode.UPSERT:
+            # Imported late for the sake of forks, like the query engine.
+            from infra.tables.uniqueness import require_unique_keys  # noqa: PLC0415
+
             require_unique_keys(write.rows, write.keys)
         backoff = Backoff(self._commit_deadline)
         with self._locks.held(uri, backoff.remaining):

@@ -27,7 +27,9 @@ def _post(gateway: Served, key: str, path: str, table: pa.Table, request: str) -
     body = arrow_bytes(table)
     headers = {"Authorization": f"ApiKey {key}", "Idempotency-Key": request, **frame_headers(body, table.num_rows)}
     try:
-        return urllib3.request("POST", gateway.address + path, body=body, headers=headers, retries=False, timeout=30).status
+        return urllib3.request(
+            "POST", gateway.address + path, body=body, headers=headers, retries=False, timeout=30
+        ).status
     except urllib3.exceptions.HTTPError:
         return 0
 
@@ -75,7 +77,9 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path: Path) -> None:
         stop.set()
         for writer in writers:
             writer.join()
-        answer = urllib3.request("GET", f"{gateway.address}{GROUPS}/numbers/versions/1/rows", headers={"Authorization": f"ApiKey {key}"})
+        answer = urllib3.request(
+            "GET", f"{gateway.address}{GROUPS}/numbers/versions/1/rows", headers={"Authorization": f"ApiKey {key}"}
+        )
         stored = sorted(read_arrow(answer.data).column("id").to_pylist())
     acknowledged = sorted(row for writer in writers for row in writer.acknowledged)
     assert stored == acknowledged
@@ -110,12 +114,16 @@ class _DiesAfterCommit:
 def numbers(world: World) -> World:
     world.project("football")
     table = pa.table({"id": [1], "value": [1.0]})
-    created = world.call("POST", "/projects/football/feature-groups", world.key("football"), **frame_request(table, {"name": "numbers"}))
+    created = world.call(
+        "POST", "/projects/football/feature-groups", world.key("football"), **frame_request(table, {"name": "numbers"})
+    )
     assert created.status_code == 201
     return world
 
 
-@pytest.mark.parametrize(("error", "status"), [(RuntimeError("died"), 500), (StorageUnavailableError("lost the answer"), 503)])
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError("died"), 500), (StorageUnavailableError("lost the answer"), 503)]
+)
 def test_a_commit_whose_answer_was_lost_is_found_again(numbers: World, error: Exception, status: int) -> None:
     groups: FeatureGroupService = numbers.container.feature_groups
     groups._tables = _DiesAfterCommit(groups._tables, error)  # type: ignore[assignment]
@@ -150,7 +158,12 @@ def test_a_claim_left_behind_by_a_crash_is_removed_a_day_later(numbers: World) -
     numbers.clock.ahead = timedelta(hours=25)
     assert container.locations.purge() == 1
     assert not list(container.store.list_files(path))
-    assert numbers.call("GET", "/projects/football/feature-groups/numbers/versions/1/rows", numbers.key("football")).status_code == 200
+    assert (
+        numbers.call(
+            "GET", "/projects/football/feature-groups/numbers/versions/1/rows", numbers.key("football")
+        ).status_code
+        == 200
+    )
 
 
 def _project_prefix(world: World) -> str:

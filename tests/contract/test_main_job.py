@@ -93,8 +93,13 @@ def test_insert_append_overwrite_upsert_and_read_in_every_form(
     assert arrow.to_pydict() == {"team_id": [1, 2, 3, 4, 5], "average_player_age": [25.6, 24.9, 26.1, 31.5, 22.0]}
     assert isinstance(football.get_featuregroup("players_features", as_="polars"), pl.DataFrame)
     assert football.get_feature("average_player_age", dataframe_type="numpy").shape == (5, 1)
-    football.insert_into_featuregroup(pa.table({"team_id": [9], "average_player_age": [1.0]}), "players_features", mode="overwrite")
-    assert football.get_featuregroup("players_features").to_dict("list") == {"team_id": [9], "average_player_age": [1.0]}
+    football.insert_into_featuregroup(
+        pa.table({"team_id": [9], "average_player_age": [1.0]}), "players_features", mode="overwrite"
+    )
+    assert football.get_featuregroup("players_features").to_dict("list") == {
+        "team_id": [9],
+        "average_player_age": [1.0],
+    }
 
 
 def test_a_mismatch_names_every_column_and_stores_nothing(stadium: tuple[Connection, Connection, Connection]) -> None:

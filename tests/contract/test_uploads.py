@@ -28,7 +28,9 @@ class Client:
 
     def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> urllib3.BaseHTTPResponse:
         headers = {"Authorization": f"ApiKey {self.key}", **headers}
-        return urllib3.request(method, self.gateway.address + path, body=body, headers=headers, retries=False, timeout=60)
+        return urllib3.request(
+            method, self.gateway.address + path, body=body, headers=headers, retries=False, timeout=60
+        )
 
     def count(self) -> int:
         return read_arrow(self.send("GET", PATH).data).num_rows
@@ -167,7 +169,9 @@ def test_concurrent_repetitions_write_once(client: Client) -> None:
     body = arrow_bytes(ROWS)
     headers = {**frame_headers(body, 5000), "Idempotency-Key": "insert-0003"}
     answers: list[urllib3.BaseHTTPResponse] = []
-    threads = [threading.Thread(target=lambda: answers.append(client.send("POST", PATH, body, **headers))) for _ in range(8)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(client.send("POST", PATH, body, **headers))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

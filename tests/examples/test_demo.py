@@ -162,9 +162,11 @@ def test_missing_packages_are_said_with_the_line_that_installs_them(tmp_path, mo
 def test_a_server_that_does_not_start_is_given_up_with_the_end_of_its_log(tmp_path, monkeypatch, code, said):
     monkeypatch.setattr(app.demo, "_START_SECONDS", 5.0 if "raise" in code else 0.3)
     command, port = (sys.executable, "-c", code), app.demo._free_ports(1)[0]
-    with app.demo._running("aws", command, {}, tmp_path, port, "/") as part:
-        with pytest.raises(DemoPartFailedError, match=said):
-            app.demo._await_ready(part)
+    with (
+        app.demo._running("aws", command, {}, tmp_path, port, "/") as part,
+        pytest.raises(DemoPartFailedError, match=said),
+    ):
+        app.demo._await_ready(part)
     assert part.process.returncode is not None
 
 

@@ -62,7 +62,14 @@ class Victim:
     def state(self) -> str:
         """All of the victim that its owner sees, as text."""
         key = self.world.key("venues")
-        paths = ("members", "api-keys", "shares", "feature-groups", "training-datasets", "feature-groups/group/versions/1")
+        paths = (
+            "members",
+            "api-keys",
+            "shares",
+            "feature-groups",
+            "training-datasets",
+            "feature-groups/group/versions/1",
+        )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
         return re.sub(r'"last_used_at":[^,}]*', "", "\n".join(texts))
 
@@ -78,7 +85,9 @@ def victim(world: World) -> Victim:
         "partition_by": [f"{CANARY}_feature"],
         "tags": {"tag": f"{CANARY} tag"},
     }
-    assert world.call("POST", "/projects/venues/feature-groups", key, **frame_request(table, command)).status_code == 201
+    assert (
+        world.call("POST", "/projects/venues/feature-groups", key, **frame_request(table, command)).status_code == 201
+    )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
     world.member("venues", f"{CANARY}_member", Role.VIEWER)
@@ -157,7 +166,9 @@ def test_wrong_scope_is_403_everywhere(victim: Victim) -> None:
         needed = RULES[route.operation.action].scope
         if needed is None:
             continue
-        others = tuple(scope for scope in Scope if scope not in (needed, Scope.OPERATOR, Scope.FEATURESTORE, Scope.PROJECT))
+        others = tuple(
+            scope for scope in Scope if scope not in (needed, Scope.OPERATOR, Scope.FEATURESTORE, Scope.PROJECT)
+        )
         status, text = victim.send(route, victim.world.key("venues", scopes=others))
         assert (status, json.loads(text)["code"]) == (403, "scope-missing"), route
         assert CANARY not in text
@@ -241,7 +252,10 @@ def test_a_share_is_not_passed_on(victim: Victim) -> None:
     world = victim.world
     world.container.shares.accept(world.context("football"), "football", victim.pending_share)
     world.share("football", "rivals")
-    assert world.call("POST", "/projects/rivals/queries", world.key("rivals"), json={"features": ["plain"]}).status_code == 404
+    assert (
+        world.call("POST", "/projects/rivals/queries", world.key("rivals"), json={"features": ["plain"]}).status_code
+        == 404
+    )
     assert world.call("GET", "/projects/venues", world.key("rivals")).status_code == 404
 
 

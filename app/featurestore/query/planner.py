@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.featurestore.query.errors import JoinKeyNotFoundError
 from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
-from app.featurestore.query.resolution import Choice, resolve
+from app.featurestore.query.resolution import KEY_OF_READ_GROUP, Choice, resolve
 from infra.errors import InvalidInputError
 
 MAX_FEATURES = 2_000
@@ -112,4 +112,5 @@ def _require_distinct(choices: Sequence[Choice]) -> None:
 def _source(group: CatalogGroup, choices: Sequence[Choice], join_key: tuple[str, ...]) -> Source:
     mine = [choice for choice in choices if choice.group.id == group.id]
     needed = dict.fromkeys([*join_key, *(choice.feature for choice in mine)])
-    return Source(group, tuple(needed), mine[0].why)
+    whys = dict.fromkeys(choice.why for choice in mine if choice.why != KEY_OF_READ_GROUP)
+    return Source(group, tuple(needed), "; ".join(whys))

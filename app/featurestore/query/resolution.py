@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from uuid import UUID
 
 from app.featurestore.query.errors import FeatureAmbiguousError, FeatureNotFoundError, FeatureStoreNotFoundError
 from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
 
 _MOST_CANDIDATES = 8
+KEY_OF_READ_GROUP = "key of a group that is read anyway"
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,20 @@ def resolve(expression: FeatureExpression, catalog: CatalogSnapshot) -> list[Cho
     """One choice for each distinct requested name, in the order asked."""
     groups = searched_groups(expression, catalog)
     names = list(dict.fromkeys(expression.features))
-    candidates = {name: _candidates(name, groups, expression) for name in names}
-    clear = {name: found[0] for name, found in candidates.items() if len(found) == 1}
-    chosen = {choice.group.id for choice in clear.values()}
-    return [clear.get(name) or _settle(name, candidates[name], chosen, groups) for name in names]
+    found = {name: _find(name, groups) for name in names}
+    # Keys last: a key is the same in every joined group, so it is taken from one that is read anyway. Choosing a group
+    # for the key's sake would add a join, and an inner join drops rows.
+    keys = [name for name in names if any(name in group.primary_key for group in found[name])]
+    choices = {name: _choose(name, found[name], groups, expression) for name in names if name not in keys}
+    read = [choice.group for choice in choices.values()]
+    for name in keys:
+        holders = [group for group in read if group in found[name] and name in group.primary_key]
+        if holders:
+            choices[name] = Choice(name, holders[0], KEY_OF_READ_GROUP)
+        else:
+            choices[name] = _choose(name, found[name], groups, expression)
+            read.append(choices[name].group)
+    return [choices[name] for name in names]
 
 
 def searched_groups(expression: FeatureExpression, catalog: CatalogSnapshot) -> list[CatalogGroup]:
@@ -47,19 +57,30 @@ def searched_groups(expression: FeatureExpression, catalog: CatalogSnapshot) -> 
     ]
 
 
-def _candidates(name: str, groups: Sequence[CatalogGroup], expression: FeatureExpression) -> list[Choice]:
-    """Groups that have the feature, after own project and latest version were preferred; at least one, or it raises."""
+def _find(name: str, groups: Sequence[CatalogGroup]) -> list[CatalogGroup]:
+    """Every group that has the feature; at least one, or it raises."""
     owner, _, feature = name.rpartition(".")
     found = [group for group in groups if feature in group.features and (not owner or _is_called(group, owner))]
     if not found:
         raise _not_found(name, feature, groups)
+    return found
+
+
+def _choose(
+    name: str, found: Sequence[CatalogGroup], groups: Sequence[CatalogGroup], expression: FeatureExpression
+) -> Choice:
+    """The own project is preferred, then the latest version; what is left must be one group."""
+    owner, _, feature = name.rpartition(".")
     preferred = [group for group in found if group.is_own] or found
     latest: dict[tuple[str, str], CatalogGroup] = {}
     for group in preferred:
         key = (group.featurestore, group.name)
         if key not in latest or group.version > latest[key].version:
             latest[key] = group
-    return [Choice(feature, group, _why(group, found, preferred, owner, expression)) for group in latest.values()]
+    if len(latest) > 1:
+        raise _ambiguous(name, feature, list(latest.values()), groups)
+    chosen = next(iter(latest.values()))
+    return Choice(feature, chosen, _why(chosen, found, preferred, owner, expression))
 
 
 def _is_called(group: CatalogGroup, owner: str) -> bool:
@@ -67,14 +88,12 @@ def _is_called(group: CatalogGroup, owner: str) -> bool:
     return owner in (group.name, short, f"{group.featurestore}.{group.name}", f"{group.featurestore}.{short}")
 
 
-def _settle(name: str, found: list[Choice], chosen: set[UUID], groups: Sequence[CatalogGroup]) -> Choice:
-    """A key is the same in every joined group, so it comes from one that is read anyway; anything else is ambiguous."""
-    for choice in found:
-        if choice.group.id in chosen and choice.feature in choice.group.primary_key:
-            return Choice(choice.feature, choice.group, "key of a group that is read anyway")
-    names = [f"{_shortest_name(choice.group, groups)}.{choice.feature}" for choice in found]
-    raise FeatureAmbiguousError(
-        f"{len(found)} feature groups have a feature {name!r}.",
+def _ambiguous(
+    name: str, feature: str, candidates: Sequence[CatalogGroup], groups: Sequence[CatalogGroup]
+) -> FeatureAmbiguousError:
+    names = [f"{_shortest_name(group, groups)}.{feature}" for group in candidates]
+    return FeatureAmbiguousError(
+        f"{len(candidates)} feature groups have a feature {name!r}.",
         candidates=names[:_MOST_CANDIDATES],
         hint=f"Ask for {names[0]!r}, or name the feature group, its version or the feature store.",
     )

@@ -59,9 +59,8 @@ class FeatureStoreError(Exception):
 
 def _field_line(error: Mapping[str, Any]) -> str:
     line = f"  - {error.get('field', '?')}: {error.get('message', '')}"
-    if "expected" in error or "received" in error:
-        line += f" (expected {error.get('expected')}, received {error.get('received')})"
-    return line
+    sides = [f"{side} {error[side]}" for side in ("expected", "received") if error.get(side) is not None]
+    return f"{line} ({', '.join(sides)})" if sides else line
 
 
 class NotConnectedError(FeatureStoreError):

@@ -6,6 +6,7 @@ import duckdb
 
 from infra.errors import EngineLimitError, GatewayError, InvalidInputError
 from infra.ports.tables import BatchFactory
+from infra.tables.identifiers import quoted
 from infra.tables.source import RowSource
 
 # Only the keys are grouped, and they spill: a large upload costs disk, not the gateway's memory.
@@ -15,11 +16,6 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-
-
-def quoted(name: str) -> str:
-    """An identifier in SQL; DuckDB and DataFusion agree on this form."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def require_unique_keys(rows: BatchFactory, keys: Sequence[str]) -> None:
