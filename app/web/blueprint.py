@@ -14,7 +14,7 @@ from flask import request
 from marshmallow import Schema
 
 from app.web.authentication import authenticate
-from app.web.bodies import MAX_JSON_BYTES, BodyTooLargeError, is_frame
+from app.web.bodies import MAX_JSON_BYTES, BodyParser, BodyTooLargeError, is_frame
 from app.web.etags import note_revision
 from app.web.idempotency import refuse_key, run_once
 from app.web.state import current_container
@@ -34,6 +34,8 @@ class Operation:
 
 
 class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
+    ARGUMENTS_PARSER = BodyParser()
+
     def operation(
         self,
         *,

@@ -7,10 +7,11 @@ import hmac
 import json
 import tempfile
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
 from flask import Request, g, request
 from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
 
 from app.featurestore.feature_groups.frames import (
     ARROW_STREAM,
@@ -33,6 +34,14 @@ class MediaTypeUnsupportedError(InvalidInputError):
     code = "media-type-unsupported"
     kind = ErrorKind.MEDIA_TYPE
     title = "The content type is not supported"
+
+
+class JsonMalformedError(InvalidInputError):
+    """The body is no JSON, or JSON that only an attacker writes."""
+
+    code = "json-malformed"
+    kind = ErrorKind.MALFORMED
+    title = "The body is not JSON"
 
 
 class HeaderMissingError(InvalidInputError):
@@ -92,11 +101,29 @@ def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
 
 def load_json(schema: Schema, text: bytes) -> Any:
     try:
-        return schema.load(json.loads(text))
+        return schema.load(parse_json(text))
     except ValidationError as error:
         raise fields_not_valid(error.messages) from error
+
+
+def parse_json(text: bytes) -> Any:
+    """Raises JsonMalformedError, also for numbers that JSON does not have and for nesting without end."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError("The body is not JSON.") from error
+        raise JsonMalformedError("The body is not JSON.") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+class BodyParser(FlaskParser):
+    """Reads JSON bodies with our limits; an absent body is an empty object, so that the schema says what is missing."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        text = req.get_data(cache=True)
+        return parse_json(text) if text.strip() else {}
 
 
 def close_spools(_error: BaseException | None = None) -> None:

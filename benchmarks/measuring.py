@@ -1,0 +1,123 @@
+"""Repetitions in turn, and their medians."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import psutil
+
+from benchmarks.gateway import Gateway
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much is measured."""
+
+    rows: int
+    repetitions: int
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do it. `run` is timed; `prepare` before it and `check` of what it returned are not."""
+
+    name: str
+    run: Callable[[], Any]
+    check: Callable[[Any], None]
+    prepare: Callable[[], None] = lambda: None
+    gateway: Gateway | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the gateway does against what users would call without it."""
+
+    title: str
+    baseline: Contender
+    contender: Contender
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one contender. Medians; `gateway_peak_mb` is what its processes grew by over idle, all together."""
+
+    name: str
+    seconds: float
+    own_cpu: float
+    gateway_cpu: float | None
+    gateway_peak_mb: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`ratio` is the median of the ratios of each turn: load from elsewhere hits both sides of a turn."""
+
+    title: str
+    baseline: Figures
+    contender: Figures
+    ratio: float
+
+
+@dataclass
+class _Turns:
+    """What was timed of one contender."""
+
+    contender: Contender
+    seconds: list[float] = field(default_factory=list)
+    own_cpu: list[float] = field(default_factory=list)
+    gateway_cpu: list[float] = field(default_factory=list)
+
+    def take(self) -> None:
+        gateway = self.contender.gateway
+        self.contender.prepare()
+        own, theirs, started = _own_cpu(), gateway.cpu_seconds() if gateway else 0.0, time.perf_counter()
+        result = self.contender.run()
+        self.seconds.append(time.perf_counter() - started)
+        self.own_cpu.append(_own_cpu() - own)
+        self.gateway_cpu.append(gateway.cpu_seconds() - theirs if gateway else 0.0)
+        self.contender.check(result)
+
+    def figures(self) -> Figures:
+        served = self.contender.gateway is not None
+        return Figures(
+            self.contender.name,
+            median(self.seconds),
+            median(self.own_cpu),
+            median(self.gateway_cpu) if served else None,
+            self._peak_mb(),
+        )
+
+    def _peak_mb(self) -> float | None:
+        """From one more run: looking at memory costs time, which the timed ones must not pay."""
+        gateway = self.contender.gateway
+        if gateway is None:
+            return None
+        self.contender.prepare()
+        with gateway.watched_memory() as peak:
+            self.contender.run()
+        return peak.megabytes
+
+
+def compare(comparisons: Sequence[Comparison], repetitions: int) -> list[Outcome]:
+    """Warm everybody up, then let all take turns."""
+    pairs = [(each, _Turns(each.baseline), _Turns(each.contender)) for each in comparisons]
+    for each in comparisons:
+        for contender in (each.baseline, each.contender):
+            _Turns(contender).take()
+    for _ in range(repetitions):
+        for _comparison, baseline, contender in pairs:
+            baseline.take()
+            contender.take()
+    return [_outcome(each, baseline, contender) for each, baseline, contender in pairs]
+
+
+def _outcome(comparison: Comparison, baseline: _Turns, contender: _Turns) -> Outcome:
+    ratio = median(ours / theirs for ours, theirs in zip(contender.seconds, baseline.seconds, strict=True))
+    return Outcome(comparison.title, baseline.figures(), contender.figures(), ratio)
+
+
+def _own_cpu() -> float:
+    times = psutil.Process().cpu_times()
+    return float(times.user + times.system)

@@ -1,0 +1,68 @@
+"""Appending a frame to an empty feature group, against `write_deltalake` appending it to an empty table."""
+
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, write_deltalake
+from hops import featurestore as fs
+
+from benchmarks.frames import FEATURES, WrongRowsError, make_frame, require_same_rows
+from benchmarks.gateway import Gateway, running_gateway
+from benchmarks.measuring import Comparison, Contender, Options, Outcome, compare
+
+_GROUP = "inserted"
+
+
+def measure(options: Options) -> list[Outcome]:
+    table = make_frame(options.rows)
+    frames = {"pyarrow": table, "pandas": table.to_pandas()}
+    with TemporaryDirectory(prefix="oast-bench-") as scratch, running_gateway() as gateway:
+        connection = gateway.connect()
+        comparisons = [
+            Comparison(
+                f"insert from {container}",
+                _through_delta(Path(scratch) / container, frame, table),
+                _through_gateway(gateway, connection, frame, table),
+            )
+            for container, frame in frames.items()
+        ]
+        return compare(comparisons, options.repetitions)
+
+
+def _through_gateway(gateway: Gateway, connection: fs.Connection, frame: Any, sent: pa.Table) -> Contender:
+    def prepare() -> None:
+        if _GROUP in connection.get_featuregroups():
+            connection.delete_featuregroup(_GROUP)
+        # Deleted data goes away in its own time; what is left in the warehouse must be this group's.
+        shutil.rmtree(gateway.warehouse, ignore_errors=True)
+        connection.create_featuregroup(None, _GROUP, "customer_id", schema=FEATURES)
+
+    def check(result: Any) -> None:
+        if result.rows_inserted != sent.num_rows:
+            raise WrongRowsError(f"The gateway says it inserted {result.rows_inserted:,} rows of {sent.num_rows:,}.")
+        require_same_rows(_stored(gateway.warehouse), sent)
+
+    return Contender(
+        "gateway", lambda: connection.insert_into_featuregroup(frame, _GROUP), check, prepare, gateway=gateway
+    )
+
+
+def _through_delta(directory: Path, frame: Any, sent: pa.Table) -> Contender:
+    def prepare() -> None:
+        shutil.rmtree(directory, ignore_errors=True)
+        DeltaTable.create(str(directory), sent.schema)
+
+    return Contender(
+        "write_deltalake",
+        lambda: write_deltalake(str(directory), frame, mode="append"),
+        lambda _: require_same_rows(_stored(directory), sent),
+        prepare,
+    )
+
+
+def _stored(directory: Path) -> pa.Table:
+    return pa.concat_tables(pq.read_table(file, partitioning=None) for file in directory.rglob("*.parquet"))

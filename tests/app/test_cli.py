@@ -1,0 +1,174 @@
+"""`oast`, in process."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app import cli
+from app.server import _Server, require_safe_listener
+from app.settings import ServerSettings, Settings, unknown_variables
+from infra.errors import InvalidInputError
+from infra.observability.logs import configure_logs
+
+KEY = re.compile(r"oast_live_\w{16}_\w{49}")
+
+
+class Oast:
+    def __init__(self) -> None:
+        self._runner = CliRunner()
+
+    def run(self, *arguments: str, code: int = 0) -> Result:
+        result = self._runner.invoke(cli.main, arguments)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+
+@pytest.fixture
+def oast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Oast]:
+    monkeypatch.setenv("OAST_DATA_DIR", str(tmp_path / "data"))
+    cli._container.cache_clear()
+    yield Oast()
+    if cli._container.cache_info().currsize:
+        cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    configure_logs("error")
+
+
+@pytest.fixture
+def ready(oast: Oast) -> Oast:
+    oast.run("init")
+    oast.run("project", "create", "football", "--owner", "ada")
+    oast.run("project", "create", "venues", "--owner", "vera")
+    return oast
+
+
+def test_init_shows_one_key_once(oast: Oast, tmp_path: Path) -> None:
+    shown = oast.run("init").output
+    assert len(KEY.findall(shown)) == 1
+    assert (tmp_path / "data" / "pepper").stat().st_mode & 0o777 == 0o600
+    again = oast.run("init", code=1)
+    assert "already" in again.output
+    assert not KEY.findall(again.output)
+
+
+def test_init_goes_on_where_it_was_interrupted(oast: Oast, tmp_path: Path) -> None:
+    from infra.crypto import Pepper
+
+    Pepper.create(tmp_path / "data" / "pepper")
+    assert KEY.search(oast.run("init").output)
+
+
+def test_projects_members_and_keys(ready: Oast) -> None:
+    assert [project["name"] for project in ready.json("project", "list")] == ["football", "venues"]
+    assert "football_featurestore" in ready.run("project", "list").output
+    ready.run("member", "set", "football", "sam", "data_scientist")
+    assert [(m["name"], m["role"]) for m in ready.json("member", "list", "football")] == [
+        ("ada", "data_owner"),
+        ("sam", "data_scientist"),
+    ]
+    made = ready.json(
+        "key", "create", "football", "--member", "sam", "--scope", "featurestore:read", "--days", "5", "--name", "nb"
+    )
+    assert KEY.fullmatch(made["key"])
+    assert made["scopes"] == ["featurestore:read"]
+    rotated = ready.json("key", "rotate", "football", made["key_id"], "--overlap-hours", "1")
+    assert rotated["key_id"] != made["key_id"]
+    ready.run("key", "revoke", "football", made["key_id"])
+    listed = {key["key_id"]: key for key in ready.json("key", "list", "football")}
+    assert listed[made["key_id"]]["state"] == "revoked"
+    assert listed[made["key_id"]]["rotated_to"] == rotated["key_id"]
+    assert not KEY.findall(ready.run("key", "list", "football").output)
+
+
+def test_shares_need_a_data_owner_on_each_side(ready: Oast) -> None:
+    ready.run("member", "set", "venues", "sam", "data_scientist")
+    assert "data_owner" in ready.run("share", "offer", "venues", "football", "--as", "sam", code=1).output
+    offered = ready.json("share", "offer", "venues", "football", "--as", "vera", "--days", "3")
+    ready.run("share", "accept", "football", offered["id"], "--as", "ada")
+    assert [share["state"] for share in ready.json("share", "list", "football")] == ["accepted"]
+    ready.run("share", "end", "venues", offered["id"], "--as", "vera")
+    second = ready.json("share", "offer", "venues", "football", "--as", "vera", "--what", "training_datasets")
+    ready.run("share", "decline", "football", second["id"], "--as", "ada")
+    assert [share["state"] for share in ready.json("share", "list", "venues")] == ["ended", "declined"]
+    assert "offered" in ready.run("share", "list", "venues").output
+    assert "There is no project" in ready.run("share", "offer", "nope", "football", "--as", "vera", code=1).output
+
+
+def test_errors_are_a_line_and_a_next_step(ready: Oast) -> None:
+    failed = ready.run("project", "create", "Bad Name", "--owner", "ada", code=1).output
+    assert failed.startswith("error: ")
+    assert "did you mean: bad_name" in failed
+    assert "Traceback" not in failed
+    as_json = ready.run("project", "create", "football", "--owner", "ada", "--json", code=1)
+    assert json.loads(as_json.stderr)["code"] == "project-exists"
+
+
+def test_doctor_names_each_check_and_its_mending(oast: Oast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = oast.run("doctor", code=1).output
+    assert "oast init" in re.sub(r"\s+", " ", missing)
+    oast.run("init")
+    assert all(check["passed"] for check in oast.json("doctor"))
+    monkeypatch.setenv("OAST_WAREHOUSE__URL", "/proc/nowhere")
+    monkeypatch.setenv("OAST_WORKERS", "3")
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    failed = {check["name"]: check for check in json.loads(oast.run("doctor", "--json", code=1).stdout)}
+    assert not failed["warehouse"]["passed"]
+    assert "OAST_WORKERS" in failed["settings"]["detail"]
+    assert "OAST_WORKERS names no setting" in oast.run("project", "list").output
+
+
+def test_doctor_notices_an_old_schema(ready: Oast) -> None:
+    with cli._container().database.write() as uow:
+        uow.session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")
+        uow.commit()
+    failed = {check["name"]: check for check in json.loads(ready.run("doctor", "--json", code=1).stdout)}
+    assert failed["database"]["fix"] == "oast db upgrade"
+    assert "oast db upgrade" in ready.run("serve", code=1).output
+
+
+def test_db_upgrade_may_run_again(ready: Oast) -> None:
+    assert ready.json("db", "upgrade") == {"status": "upgraded"}
+
+
+def test_settings_that_are_wrong_are_named(oast: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAST_SERVER__THREADS", "4")
+    failed = oast.run("init", code=1).output
+    assert "OAST_SERVER__THREADS" in failed
+    assert "docs/settings.md" in failed
+
+
+class TestServing:
+    @pytest.mark.parametrize(
+        "options",
+        [{}, {"host": "localhost"}, {"host": "::1"}, {"host": "0.0.0.0", "behind_tls_proxy": True},
+         {"host": "0.0.0.0", "certfile": Path("c"), "keyfile": Path("k")}],
+    )  # fmt: skip
+    def test_is_safe(self, options: dict[str, Any]) -> None:
+        require_safe_listener(ServerSettings(**options))
+
+    @pytest.mark.parametrize("options", [{"host": "0.0.0.0"}, {"host": "gateway.example.com"}, {"certfile": Path("c")}])
+    def test_is_refused_where_keys_would_travel_in_the_clear(self, options: dict[str, Any]) -> None:
+        with pytest.raises(InvalidInputError):
+            require_safe_listener(ServerSettings(**options))
+
+    def test_follows_the_settings(self) -> None:
+        settings = Settings(server=ServerSettings(host="::1", port=9999, workers=3, threads=20))
+        loaded = _Server(settings).cfg
+        assert (loaded.bind, loaded.workers, loaded.threads) == (["[::1]:9999"], 3, 20)
+        assert (loaded.worker_class_str, loaded.preload_app, loaded.control_socket_disable) == ("gthread", False, True)
+
+
+def test_variables_that_name_no_setting_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OAST_DATABSE_URL", "OAST_SERVER__PORT", "OAST_LOG_LEVEL"):
+        monkeypatch.setenv(name, "x")
+    assert "OAST_DATABSE_URL" in unknown_variables()
+    assert not {"OAST_SERVER__PORT", "OAST_LOG_LEVEL"} & set(unknown_variables())

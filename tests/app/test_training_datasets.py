@@ -1,0 +1,159 @@
+"""Training datasets over the API."""
+
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tenancy.principals import Role
+from tests.frames import frame_request, read_arrow
+from tests.world import World
+
+DATASETS = "/projects/football/training-datasets"
+
+
+@pytest.fixture
+def football(world: World) -> World:
+    world.project("football")
+    key = world.key("football")
+    for name, table in {
+        "teams": pa.table({"team_id": [1, 2, 3], "budget": [1.5, None, 3.5], "city": ["a", "", None]}),
+        "games": pa.table({"game_id": [1], "moves": [[1, 2]]}),
+    }.items():
+        made = world.call("POST", "/projects/football/feature-groups", key, **frame_request(table, {"name": name}))
+        assert made.status_code == 201
+    return world
+
+
+def _create(world: World, **command: Any) -> Any:
+    body = {"name": "dataset", "query": {"features": ["team_id", "budget", "city"]}, **command}
+    return world.call("POST", DATASETS, world.key("football"), json=body)
+
+
+@pytest.mark.parametrize("data_format", ["parquet", "csv", "tsv"])
+def test_files_are_as_the_manifest_says(football: World, data_format: str) -> None:
+    made = _create(football, data_format=data_format)
+    assert (made.status_code, made.json["rows"]) == (201, 3)
+    path, key = f"{DATASETS}/dataset/versions/1", football.key("football")
+    manifest = football.call("GET", f"{path}/manifest", key).json
+    (file,) = manifest["files"]
+    content = football.call("GET", f"{path}/files/{file['path']}", key).data
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (file["bytes"], file["sha256"])
+    assert made.json["bytes"] == file["bytes"]
+    assert manifest["groups"] == [{"project": "football", "name": "teams", "version": 1, "table_version": 0}]
+    rows = read_arrow(football.call("GET", f"{path}/rows", key).data)
+    assert rows.to_pydict() == {"team_id": [1, 2, 3], "budget": [1.5, None, 3.5], "city": ["a", "", None]}
+
+
+def test_a_frame_becomes_a_dataset(football: World) -> None:
+    table = pa.table({"x": [1.0, 2.0], "label": ["a", "b"]})
+    made = football.call(
+        "POST", DATASETS, football.key("football"), **frame_request(table, {"name": "own", "data_format": "csv"})
+    )
+    assert (made.status_code, made.json["features"]) == (
+        201,
+        [{"name": "x", "type": "double"}, {"name": "label", "type": "string"}],
+    )
+    manifest = football.call("GET", f"{DATASETS}/own/versions/1/manifest", football.key("football")).json
+    assert (manifest["groups"], manifest["query"]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "code"),
+    [
+        ({"data_format": "tfrecords"}, 422, "invalid-input"),
+        ({"query": None}, 422, "invalid-input"),
+        ({"query": {"features": ["nope"]}}, 404, "feature-not-found"),
+        ({"query": {"features": []}}, 422, "invalid-input"),
+        ({"query": {"features": ["moves"]}, "data_format": "csv"}, 422, "invalid-input"),
+        ({"name": "Bad"}, 422, "name-not-valid"),
+        ({"version": 0}, 422, "invalid-input"),
+    ],
+)
+def test_what_makes_no_dataset_is_refused_and_leaves_nothing(
+    football: World, command: dict[str, Any], status: int, code: str
+) -> None:
+    root = football.directory.parent / "warehouse"
+    before = sorted(root.rglob("*.*"))
+    answer = _create(football, **command)
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+    assert football.call("GET", DATASETS, football.key("football")).json["items"] == []
+    assert sorted(root.rglob("*.*")) == before
+
+
+def test_a_version_stays_unless_it_is_overwritten(football: World) -> None:
+    first = _create(football).json
+    again = _create(football)
+    assert (again.status_code, again.json["code"]) == (409, "training-dataset-exists")
+    replaced = _create(football, overwrite=True, query={"features": ["team_id"]}, data_format="csv").json
+    assert replaced["id"] != first["id"]
+    assert replaced["path"] != first["path"]
+    read = football.call("GET", f"{DATASETS}/dataset/versions/1/rows", football.key("football"))
+    assert read_arrow(read.data).column_names == ["team_id"]
+    assert not list((football.directory.parent / "warehouse").glob(f"*/{first['path'].rpartition('/')[2]}/*"))
+    assert _create(football, version=2).json["version"] == 2
+    listed = football.call("GET", f"{DATASETS}?name=dataset", football.key("football")).json["items"]
+    assert [dataset["version"] for dataset in listed] == [1, 2]
+
+
+def test_only_files_of_the_manifest_can_be_read(football: World) -> None:
+    _create(football)
+    path, key = f"{DATASETS}/dataset/versions/1/files", football.key("football")
+    for wrong in ("manifest.json", "part-00001.parquet", "..", "%2e%2e%2fmanifest.json", "..%2f..%2fsecrets"):
+        answer = football.call("GET", f"{path}/{wrong}", key)
+        assert answer.status_code in (404, 405), wrong
+    assert football.call("GET", f"{path}/manifest.json", key).json["candidates"] == ["part-00000.parquet"]
+
+
+def test_a_dataset_does_not_change_with_its_groups(football: World) -> None:
+    _create(football)
+    key = football.key("football")
+    more = pa.table({"team_id": [4], "budget": [0.0], "city": ["d"]})
+    football.call("POST", "/projects/football/feature-groups/teams/versions/1/rows", key, **frame_request(more))
+    assert read_arrow(football.call("GET", f"{DATASETS}/dataset/versions/1/rows", key).data).num_rows == 3
+
+
+def test_deleting_and_overwriting_is_for_the_maker_or_an_owner(football: World) -> None:
+    _create(football)
+    football.member("football", "sam", Role.DATA_SCIENTIST)
+    sams, path = football.key("football", "sam"), f"{DATASETS}/dataset/versions/1"
+    assert football.call("DELETE", path, sams).json["code"] == "not-creator"
+    body = {"name": "dataset", "query": {"features": ["team_id"]}, "overwrite": True}
+    assert football.call("POST", DATASETS, sams, json=body).json["code"] == "not-creator"
+    assert football.call("DELETE", path, football.key("football")).status_code == 204
+    missing = football.call("GET", path, sams)
+    assert (missing.status_code, missing.json["code"]) == (404, "training-dataset-not-found")
+    assert football.call("POST", DATASETS, sams, json=body).status_code == 201
+
+
+def test_creation_is_idempotent(football: World) -> None:
+    body = {"name": "dataset", "query": {"features": ["team_id"]}}
+    headers = {"Idempotency-Key": "create-001"}
+    first, again = (
+        football.call("POST", DATASETS, football.key("football"), json=body, headers=headers) for _ in range(2)
+    )
+    assert first.json == again.json
+    assert again.headers["Idempotent-Replay"] == "true"
+
+
+def test_an_empty_dataset_keeps_its_schema(football: World) -> None:
+    empty = pa.table({"x": pa.array([], pa.float64())})
+    made = football.call("POST", DATASETS, football.key("football"), **frame_request(empty, {"name": "empty"}))
+    assert (made.status_code, made.json["rows"]) == (201, 0)
+    read = read_arrow(football.call("GET", f"{DATASETS}/empty/versions/1/rows", football.key("football")).data)
+    assert read.schema == pa.schema([("x", pa.float64())])
+
+
+def test_many_rows_become_several_parts(football: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.featurestore.training_datasets.files.ROWS_PER_PART", 700)
+    table = pa.table({"x": list(range(2000))})
+    football.call("POST", DATASETS, football.key("football"), **frame_request(table, {"name": "parts"}))
+    path, key = f"{DATASETS}/parts/versions/1", football.key("football")
+    files = football.call("GET", f"{path}/manifest", key).json["files"]
+    assert [(file["path"], file["rows"]) for file in files] == [
+        ("part-00000.parquet", 700),
+        ("part-00001.parquet", 700),
+        ("part-00002.parquet", 600),
+    ]
+    assert read_arrow(football.call("GET", f"{path}/rows", key).data)["x"].to_pylist() == list(range(2000))
