@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # psutil ships no types
 from hops import featurestore as fs
 
 from tests.served import Served, served

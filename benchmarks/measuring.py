@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # psutil ships no types
 
 from benchmarks.gateway import Gateway
 
@@ -96,7 +96,8 @@ class _Turns:
             return None
         self.contender.prepare()
         with gateway.watched_memory() as peak:
-            self.contender.run()
+            result = self.contender.run()
+        self.contender.check(result)
         return peak.megabytes
 
 
@@ -104,10 +105,10 @@ def compare(comparisons: Sequence[Comparison], repetitions: int) -> list[Outcome
     """Warm everybody up, then let all take turns."""
     pairs = [(each, _Turns(each.baseline), _Turns(each.contender)) for each in comparisons]
     for each in comparisons:
-        for contender in (each.baseline, each.contender):
-            _Turns(contender).take()
+        _Turns(each.baseline).take()
+        _Turns(each.contender).take()
     for _ in range(repetitions):
-        for _comparison, baseline, contender in pairs:
+        for _, baseline, contender in pairs:
             baseline.take()
             contender.take()
     return [_outcome(each, baseline, contender) for each, baseline, contender in pairs]

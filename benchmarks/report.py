@@ -3,7 +3,7 @@
 import platform
 from collections.abc import Sequence
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # psutil ships no types
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +27,7 @@ def print_table(options: Options, outcomes: Sequence[Outcome], *, seconds: float
         table.add_row("", *_cells(outcome.contender, outcome.ratio), end_section=True)
     console = Console(width=100)
     console.print(table)
-    console.print(f"{options.rows:,} rows × 10 columns; medians of {options.repetitions} turns after a warm-up.")
+    console.print(f"{options.rows:,} rows of 10 columns; medians of {options.repetitions} turns after a warm-up.")
     console.print(f"{machine()}; {seconds:.0f} s in all.", highlight=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,17 @@ if TYPE_CHECKING:  # imported on first use: moto and boto3 would cost every run 
     from tests.lab.postgres import Postgres
     from tests.lab.seaweedfs import SeaweedFs
     from tests.world import World
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_found() -> Iterator[None]:
+    """A gateway configures the process's logging; the next test must not inherit it."""
+    loggers = [logging.getLogger(name) for name in (None, "botocore")]
+    found = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    yield
+    for logger, handlers, level in found:
+        logger.handlers = handlers
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

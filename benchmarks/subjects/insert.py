@@ -35,16 +35,13 @@ def measure(options: Options) -> list[Outcome]:
 
 def _through_gateway(gateway: Gateway, connection: fs.Connection, frame: Any, sent: pa.Table) -> Contender:
     def prepare() -> None:
-        if _GROUP in connection.get_featuregroups():
-            connection.delete_featuregroup(_GROUP)
-        # Deleted data goes away in its own time; what is left in the warehouse must be this group's.
-        shutil.rmtree(gateway.warehouse, ignore_errors=True)
         connection.create_featuregroup(None, _GROUP, "customer_id", schema=FEATURES)
 
     def check(result: Any) -> None:
         if result.rows_inserted != sent.num_rows:
             raise WrongRowsError(f"The gateway says it inserted {result.rows_inserted:,} rows of {sent.num_rows:,}.")
         require_same_rows(_stored(gateway.warehouse), sent)
+        connection.delete_featuregroup(_GROUP)
 
     return Contender(
         "gateway", lambda: connection.insert_into_featuregroup(frame, _GROUP), check, prepare, gateway=gateway

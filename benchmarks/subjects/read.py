@@ -1,5 +1,7 @@
 """Reading a whole feature group, against pyarrow reading the very files that hold it."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -22,20 +24,18 @@ def measure(options: Options) -> list[Outcome]:
         connection.create_featuregroup(table, _GROUP, "customer_id", schema=FEATURES)
         files = [str(file) for file in gateway.warehouse.rglob("*.parquet")]
         gateway.restart()
+        baselines: dict[str, Callable[[], Any]] = {
+            "pyarrow": lambda: pq.read_table(files),
+            "pandas": lambda: pq.read_table(files).to_pandas(),
+        }
         comparisons = [
             Comparison(
                 f"read to {container}",
                 Contender("read_table", direct, check),
                 Contender(
-                    "gateway",
-                    lambda container=container: connection.get_featuregroup(_GROUP, as_=container),
-                    check,
-                    gateway=gateway,
+                    "gateway", partial(connection.get_featuregroup, _GROUP, as_=container), check, gateway=gateway
                 ),
             )
-            for container, direct in {
-                "pyarrow": lambda: pq.read_table(files),
-                "pandas": lambda: pq.read_table(files).to_pandas(),
-            }.items()
+            for container, direct in baselines.items()
         ]
         return compare(comparisons, options.repetitions)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import hops.featurestore as fs
-from hops.featurestore import errors
+from hops.featurestore import default, errors
 from hops.featurestore.connection import Connection
 from tests.lab.aws import Moto
 from tests.world import World
@@ -142,6 +142,7 @@ def test_versions_metadata_and_deletion(stadium: tuple[Connection, Connection, C
 def test_the_key_comes_from_aws(
     any_world: World, moto_endpoint: str, moto: Moto, monkeypatch: pytest.MonkeyPatch, secrets_store: str
 ) -> None:
+    monkeypatch.setattr(default, "_current", [])
     any_world.project("football")
     key = any_world.key("football")
     name = "hopsworks/project/football/role/SageMakerRole"
