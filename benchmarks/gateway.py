@@ -9,8 +9,8 @@ from signal import SIGTERM
 from tempfile import TemporaryDirectory
 
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
-from hops import featurestore as fs
 
+from hops import featurestore as fs
 from tests.served import Served, served
 
 PROJECT = "football"

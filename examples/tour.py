@@ -9,12 +9,13 @@ a notebook of one project calls the same names on the module: `fs.connect(…)`,
 
 import sys
 
-import hops.featurestore as fs
 import pandas as pd
-from hops.featurestore.errors import FeatureNotFoundError, SchemaMismatchError
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score, root_mean_squared_error
 from tour_data import compute_features, generate
+
+import hops.featurestore as fs
+from hops.featurestore.errors import FeatureNotFoundError, SchemaMismatchError
 
 LABEL = "team_position"
 INPUTS = [

@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
-from hops import featurestore as fs
 
 from benchmarks.frames import FEATURES, WrongRowsError, make_frame, require_same_rows
 from benchmarks.gateway import Gateway, running_gateway
 from benchmarks.measuring import Comparison, Contender, Options, Outcome, compare
+from hops import featurestore as fs
 
 _GROUP = "inserted"
 

@@ -1,19 +1,22 @@
 """Feature groups over the API: what the SDK's own tests do not reach."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from app.featurestore.feature_groups.types import to_arrow
+from infra.errors import StorageUnavailableError
+from tenancy.principals import Role
 from tests.frames import frame_request, read_arrow
 from tests.world import World
 
 GROUPS = "/projects/football/feature-groups"
 EVERY_TYPE = {
-    "tiny": "tinyint", "small": "smallint", "whole": "int", "big": "bigint", "single": "float", "real": "double", "flag": "boolean",
-    "words": "string", "raw": "binary", "day": "date", "at": "timestamp", "price": "decimal(10,2)", "list": "array<int>",
+    "tiny": "tinyint", "small": "smallint", "whole": "int", "big": "bigint", "single": "float", "real": "double",
+    "flag": "boolean", "words": "string", "raw": "binary", "day": "date", "at": "timestamp", "price": "decimal(10,2)", "list": "array<int>",
     "pair": "struct<a:int,b:string>", "dict": "map<string,double>",
 }  # fmt: skip
 
@@ -35,13 +38,11 @@ def test_every_type_comes_back_as_it_went(football: World) -> None:
     assert made.status_code == 201, made.json
     assert {feature["name"]: feature["type"] for feature in made.json["features"]} == EVERY_TYPE
     row: dict[str, Any] = {
-        "tiny": 1, "small": -2, "whole": 3, "big": 2**62, "single": 1.5, "real": 0.1, "flag": True, "words": "ä", "raw": b"\x00\xff",
-        "day": datetime(2024, 2, 29).date(), "at": datetime(2024, 1, 1, 12, tzinfo=UTC), "price": Decimal("12.34"), "list": [1, None],
-        "pair": {"a": 1, "b": None}, "dict": [("k", 1.0)],
+        "tiny": 1, "small": -2, "whole": 3, "big": 2**62, "single": 1.5, "real": 0.1, "flag": True, "words": "ä",
+        "raw": b"\x00\xff", "day": date(2024, 2, 29), "at": datetime(2024, 1, 1, 12, tzinfo=UTC), "price": Decimal("12.34"),
+        "list": [1, None], "pair": {"a": 1, "b": None}, "dict": [("k", 1.0)],
     }  # fmt: skip
     nothing = dict.fromkeys(EVERY_TYPE) | {"big": 1}
-    from app.featurestore.feature_groups.types import to_arrow
-
     schema = pa.schema([(name, to_arrow(kind)) for name, kind in EVERY_TYPE.items()])
     table = pa.Table.from_pylist([row, nothing], schema=schema)
     path = f"{GROUPS}/numbers/versions/1/rows"
@@ -176,17 +177,15 @@ def test_a_deleted_group_frees_its_name_and_its_bytes(football: World) -> None:
     frame = frame_request(pa.table({"id": [1]}), {"name": "numbers"})
     football.call("POST", GROUPS, key, **frame)
     root = football.directory.parent / "warehouse"
-    files = [path for path in root.rglob("*.parquet")]
+    files = list(root.rglob("*.parquet"))
     assert files
     assert football.call("DELETE", f"{GROUPS}/numbers/versions/1", key).status_code == 204
-    assert [path for path in root.rglob("*.parquet")] == []
+    assert list(root.rglob("*.parquet")) == []
     assert football.call("GET", f"{GROUPS}/numbers/versions/1", key).status_code == 404
     assert football.call("POST", GROUPS, key, **frame).status_code == 201
 
 
 def test_only_the_maker_or_an_owner_deletes(football: World) -> None:
-    from tenancy.principals import Role
-
     football.member("football", "sam", Role.DATA_SCIENTIST)
     football.member("football", "sue", Role.DATA_SCIENTIST)
     frame = frame_request(pa.table({"id": [1]}), {"name": "numbers"})
@@ -222,3 +221,59 @@ def test_upserts_need_clear_keys(football: World) -> None:
         table = pa.table({"id": pa.array(ids, pa.int64()), "value": [1.0, 2.0]})
         assert football.call("POST", path, key, **frame_request(table)).status_code == 422
     assert football.call("POST", path.replace("upsert", "merge"), key, **frame_request(table)).status_code == 422
+
+
+def test_frames_have_limits(football: World) -> None:
+    key = football.key("football")
+    wide = pa.table({f"c{number}": [1] for number in range(2001)})
+    answer = football.call("POST", GROUPS, key, **frame_request(wide, {"name": "wide"}))
+    assert (answer.status_code, answer.json["code"]) == (413, "frame-too-large")
+    twice = pa.table([[1], [2]], names=["id", "id"])
+    answer = football.call("POST", GROUPS, key, **frame_request(twice, {"name": "twice"}))
+    assert (answer.status_code, answer.json["code"]) == (400, "frame-invalid")
+
+
+def test_a_frame_that_expands_too_far_is_refused(football: World) -> None:
+    uploads = football.container.settings.uploads.model_copy(update={"max_expanded_bytes": 1_000_000})
+    settings = football.container.settings.model_copy(update={"uploads": uploads})
+    object.__setattr__(football.container, "settings", settings)
+    bomb = frame_request(pa.table({"id": pa.array([0] * 1_000_000)}), {"name": "bomb"})
+    assert len(bomb["data"]) < 1_000_000
+    answer = football.call("POST", GROUPS, football.key("football"), **bomb)
+    assert (answer.status_code, answer.json["code"]) == (413, "frame-too-large")
+
+
+def test_join_keys_may_be_one_or_several(football: World) -> None:
+    key = football.key("football")
+    for name, column in (("a", "x"), ("b", "y")):
+        table = pa.table({"id": [1, 2], "day": [1, 1], column: [1.0, 2.0]})
+        football.call("POST", GROUPS, key, **frame_request(table, {"name": name, "primary_key": ["id"]}))
+    for join_key, rows in (("id", 2), (["id", "day"], 2), ("day", 4)):
+        answer = football.call(
+            "POST", "/projects/football/queries", key, json={"features": ["x", "y"], "join_key": join_key}
+        )
+        assert read_arrow(answer.data).num_rows == rows
+    for wrong in (1, [1], {"a": 1}):
+        answer = football.call(
+            "POST", "/projects/football/queries", key, json={"features": ["x", "y"], "join_key": wrong}
+        )
+        assert answer.status_code == 422
+
+
+class _Away:
+    """A store that cannot be reached."""
+
+    def delete_prefix(self, _prefix: str) -> int:
+        raise StorageUnavailableError("away")
+
+
+def test_bytes_that_cannot_be_removed_now_are_removed_later(football: World) -> None:
+    key, locations = football.key("football"), football.container.locations
+    football.call("POST", GROUPS, key, **frame_request(pa.table({"id": [1]}), {"name": "numbers"}))
+    store, locations._store = locations._store, _Away()  # type: ignore[assignment]
+    assert football.call("DELETE", f"{GROUPS}/numbers/versions/1", key).status_code == 204
+    locations._store = store
+    root = football.directory.parent / "warehouse"
+    assert list(root.rglob("*.parquet"))
+    assert locations.purge() == 1
+    assert not list(root.rglob("*.parquet"))

@@ -90,7 +90,7 @@ def test_one_group_needs_no_join() -> None:
 def test_the_latest_version_that_has_the_feature_is_preferred() -> None:
     newer = group("teams_features", "team_budget", version=3)
     older = group("teams_features", "team_budget", version=2)
-    made = plan(ask("team_budget", "team_position"), catalog(TEAMS, older, newer))
+    made = plan(ask("team_budget", "team_position"), catalog(TEAMS, newer, older))
     assert [(source.group.version, source.why) for source in made.sources] == [
         (3, "latest of 3 versions"),
         (1, "only group with the feature"),

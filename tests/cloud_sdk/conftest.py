@@ -1,10 +1,10 @@
 """Fixtures for the SDK alone; names start with `sdk_` so that they meet none of the gateway's own."""
 
 import pytest
+
 from hops.featurestore import default
 from hops.featurestore.connection import open_connection
 from hops.featurestore.retries import RetryPolicy
-
 from tests.cloud_sdk.gateway import KEY, Gateway, serving
 
 

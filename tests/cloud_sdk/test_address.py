@@ -1,4 +1,5 @@
 import pytest
+
 from hops.featurestore.address import Address, parse_address
 from hops.featurestore.errors import InvalidInputError
 

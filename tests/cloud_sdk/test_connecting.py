@@ -1,13 +1,13 @@
 import logging
 from datetime import UTC, datetime, timedelta
 
-import hops.featurestore as fs_module
 import pytest
+
+import hops.featurestore as fs_module
 from hops.featurestore import default, errors
 from hops.featurestore.credentials.errors import ApiKeyFileError
 from hops.featurestore.credentials.local import ReadableKeyFileWarning
 from hops.featurestore.identity import KeyExpiryWarning, KeyOfOtherProjectError
-
 from tests.cloud_sdk.gateway import json_reply, me, page, problem
 
 

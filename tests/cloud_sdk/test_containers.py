@@ -5,9 +5,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+
 from hops.featurestore.containers import convert, resolve_container
 from hops.featurestore.errors import InvalidInputError, MissingExtraError, NotSupportedError
-
 from tests.cloud_sdk.gateway import arrow_reply
 
 TABLE = pa.table({"a": [1, 2], "s": ["x", "y"]})

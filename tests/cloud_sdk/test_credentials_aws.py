@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
+from moto.server import ThreadedMotoServer
+
 from hops.featurestore.credentials import errors, find_key
 from hops.featurestore.credentials.found import KeyRequest
 from hops.featurestore.errors import ApiKeyError, MissingExtraError
 from hops.featurestore.roles import AssumedRole, parse_assumed_role
-from moto.server import ThreadedMotoServer
-
 from tests.cloud_sdk.gateway import KEY
 
 REGION = "eu-west-1"

@@ -5,13 +5,13 @@ import threading
 
 import pyarrow as pa
 import pytest
+
 from hops.featurestore.address import Address
 from hops.featurestore.api_key import ApiKey
 from hops.featurestore.download import read_table
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.transport import Request, Transport
-
 from tests.cloud_sdk.gateway import arrow_bytes, arrow_reply
 
 TABLE = pa.table({"a": list(range(3000)), "s": [str(number) for number in range(3000)]})

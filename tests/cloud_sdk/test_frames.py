@@ -9,6 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+
 from hops.featurestore import frames
 from hops.featurestore.errors import FrameConversionError, MissingExtraError
 from hops.featurestore.frames import is_frame, to_record_batches

@@ -6,9 +6,9 @@ import io
 import pandas as pd
 import pyarrow as pa
 import pytest
+
 from hops.featurestore import errors
 from hops.featurestore.errors import InvalidInputError, NotSupportedError
-
 from tests.cloud_sdk.answers import dataset, group
 from tests.cloud_sdk.gateway import Reply, arrow_reply, json_reply, page, problem
 

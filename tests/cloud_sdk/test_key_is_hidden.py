@@ -7,9 +7,9 @@ import pickle
 import traceback
 
 import pytest
+
 from hops.featurestore import errors
 from hops.featurestore.api_key import ApiKey, SecretText
-
 from tests.cloud_sdk.gateway import KEY, page, problem
 
 SECRET = KEY.split("_")[-1]

@@ -1,7 +1,7 @@
 import pytest
+
 from hops.featurestore import errors
 from hops.featurestore.problems import error_from_answer
-
 from tests.cloud_sdk.gateway import problem
 
 

@@ -5,9 +5,10 @@ import ast
 import inspect
 from pathlib import Path
 
+import pytest
+
 import hops
 import hops.featurestore as fs
-import pytest
 from hops import exceptions
 from hops.featurestore import connection as connection_module
 

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from hops.featurestore import errors
 from hops.featurestore.tls import ALLOW_UNVERIFIED, UnverifiedTlsWarning, tls_context
-
 from tests.cloud_sdk.gateway import Gateway, serving
 
 BY_ADDRESS = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

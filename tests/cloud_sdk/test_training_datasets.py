@@ -2,8 +2,8 @@
 
 import pyarrow as pa
 import pytest
-from hops.featurestore.errors import InvalidInputError, NotSupportedError
 
+from hops.featurestore.errors import InvalidInputError, NotSupportedError
 from tests.cloud_sdk.answers import dataset
 from tests.cloud_sdk.gateway import Reply, arrow_reply, json_reply
 

@@ -8,9 +8,9 @@ from email.utils import format_datetime
 
 import pandas as pd
 import pytest
+
 from hops.featurestore import errors
 from hops.featurestore.retries import RetryPolicy, parse_retry_after
-
 from tests.cloud_sdk.gateway import Reply, json_reply, page, problem
 
 GROUPS = "/projects/football/feature-groups"

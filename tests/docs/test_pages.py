@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 
 import click
-import hops.featurestore as fs
 import pytest
 
+import hops.featurestore as fs
 from app.cli import main
 from tests.docs.pages import DOCS, PAGES, ROOT, anchors, code, fences, links, read, spans, table
 
@@ -58,6 +58,11 @@ def test_architecture_lists_the_states_of_a_location() -> None:
 
     documented = [code(row["State"]) for row in table("docs/architecture.md", "Crash consistency")]
     assert documented == [state.value for state in LocationState]
+
+
+def test_performance_lists_the_subjects() -> None:
+    modules = {module.stem for module in (ROOT / "benchmarks" / "subjects").glob("[!_]*.py")}
+    assert {code(row["Subject"]) for row in table("docs/performance.md", "Subjects")} == modules
 
 
 @each_page

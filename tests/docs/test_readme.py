@@ -15,7 +15,6 @@ from pathlib import Path
 
 from hops.featurestore.credentials import parameterstore, secretsmanager
 from hops.featurestore.credentials.errors import iam_statement
-
 from tests.docs.pages import fences, read
 
 README = read("README.md")

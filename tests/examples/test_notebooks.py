@@ -6,8 +6,9 @@ import json
 import re
 from pathlib import Path
 
-import hops.featurestore as fs
 import pytest
+
+import hops.featurestore as fs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
