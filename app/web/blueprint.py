@@ -19,6 +19,7 @@ from app.web.etags import note_revision
 from app.web.idempotency import refuse_key, run_once
 from app.web.state import current_container
 from tenancy.actions import Action
+from tenancy.principals import RequestContext
 
 View = TypeVar("View", bound=Callable[..., Any])
 MARK = "_oast_operation"
@@ -53,7 +54,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         def declare(view: View) -> View:
             wrapped: Callable[..., Any] = _tagged(view)
-            if body is not None and not takes_frame:
+            if body is not None and takes_frame:
+                wrapped = self.doc(requestBody={"content": {"application/json": {"schema": body}}})(wrapped)
+            elif body is not None:
                 wrapped = self.arguments(body, location="json")(wrapped)
             if query is not None:
                 wrapped = self.arguments(query, location="query", as_kwargs=False)(wrapped)
@@ -83,7 +86,9 @@ def _guard(
     def guarded(*args: Any, **kwargs: Any) -> Any:
         context = authenticate()
         current_container().authorizer.require_key(context.principal, mark.action)
-        if not (mark.takes_frame and is_frame()):
+        if mark.takes_frame and is_frame():
+            _require_access(context, mark.action, kwargs["project"])
+        else:
             _require_small_body()
         if not idempotent or returns is None:
             refuse_key()
@@ -91,6 +96,13 @@ def _guard(
         return run_once(lambda: view(*args, **kwargs), status=status, dump=returns().dump)
 
     return guarded
+
+
+def _require_access(context: RequestContext, action: Action, project: str) -> None:
+    """Ask before gigabytes are taken from somebody whom the use case will refuse anyway."""
+    container = current_container()
+    with container.database.read() as session:
+        container.authorizer.require(session, context.principal, action, project)
 
 
 def _require_small_body() -> None:

@@ -16,8 +16,8 @@ from tests.world import World
 GROUPS = "/projects/football/feature-groups"
 EVERY_TYPE = {
     "tiny": "tinyint", "small": "smallint", "whole": "int", "big": "bigint", "single": "float", "real": "double",
-    "flag": "boolean", "words": "string", "raw": "binary", "day": "date", "at": "timestamp", "price": "decimal(10,2)", "list": "array<int>",
-    "pair": "struct<a:int,b:string>", "dict": "map<string,double>",
+    "flag": "boolean", "words": "string", "raw": "binary", "day": "date", "at": "timestamp", "price": "decimal(10,2)",
+    "list": "array<int>", "pair": "struct<a:int,b:string>", "dict": "map<string,double>",
 }  # fmt: skip
 
 

@@ -200,6 +200,9 @@ class TestDescription:
         assert "application/problem+json" in text
         assert "application/vnd.apache.arrow.stream" in text
         insert = document["paths"]["/api/v1/projects/{project}/feature-groups/{name}/versions/{version}/rows"]["post"]
+        create = document["paths"]["/api/v1/projects/{project}/feature-groups"]["post"]["requestBody"]["content"]
+        assert create["application/json"]["schema"] == {"$ref": "#/components/schemas/FeatureGroupCreate"}
+        assert set(create) > set(insert["requestBody"]["content"])
         assert set(insert["requestBody"]["content"]) == {
             "application/vnd.apache.arrow.stream",
             "application/vnd.apache.parquet",

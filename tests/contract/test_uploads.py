@@ -188,3 +188,10 @@ def test_an_oversized_body_is_refused_before_it_is_read(tmp_path: Path) -> None:
         body = arrow_bytes(ROWS)
         headers = {**frame_headers(body, 5000), "Content-Length": str(len(body))}
         assert b"body-too-large" in client.send_raw(body, headers, cut=0)
+
+
+def test_a_stranger_is_refused_before_the_body_is_read(gateway: Served, client: Client) -> None:
+    gateway.oast("project", "create", "rivals", "--owner", "rolf")
+    stranger = Client(gateway, gateway.oast("key", "create", "rivals", "--member", "rolf")["key"])
+    headers = {**frame_headers(b"", 1), "Content-Length": str(1 << 30)}
+    assert b"project-not-found" in stranger.send_raw(b"", headers, cut=0)

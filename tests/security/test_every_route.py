@@ -1,4 +1,4 @@
-"""Every route of the map against everyone who may not use it. A new route is in here by itself, or fails for want of an example."""
+"""Every route of the map against everyone who may not use it: a new route is in here by itself, or fails for want of a body."""
 
 import json
 import re

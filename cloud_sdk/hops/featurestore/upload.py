@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_MEMORY = 16 * 1024 * 1024  # bytes; a larger body waits in a temporary file
+_ROWS_PER_BATCH = 65_536
 _COMMAND = "oasthouse"
 
 
@@ -61,10 +62,17 @@ def _write(reader: pa.RecordBatchReader, sink: Any, command: Optional[Mapping[st
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     rows = 0
     with pa.ipc.new_stream(sink, schema, options=options) as writer:
-        for batch in reader:
+        for batch in _parts(reader):
             writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
             rows += batch.num_rows
     return rows
+
+
+def _parts(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Both sides hold one batch in memory: a frame that comes as one is sent as many."""
+    for batch in reader:
+        for start in range(0, batch.num_rows, _ROWS_PER_BATCH):
+            yield batch.slice(start, _ROWS_PER_BATCH)
 
 
 class _HashingSink(io.RawIOBase):
