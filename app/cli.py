@@ -49,11 +49,11 @@ def main() -> None:
 def init(output: Output) -> None:
     """Make the database, the pepper and one operator key, shown once."""
     settings = Settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not settings.resolved_pepper_file.exists():
         Pepper.create(settings.resolved_pepper_file)
     _upgrade(settings)
-    issued = _container().api_keys.create_operator_key("first operator")
+    issued = _container().api_keys.create_first_operator_key(_operator())
     _show_key(
         output, issued, "The operator key, shown this once. It makes projects and their first keys; it reads no data."
     )
@@ -214,6 +214,37 @@ def key_list(output: Output, project_name: str) -> None:
     """List the keys of a project."""
     rows = _all(lambda page: _container().api_keys.list_api_keys(_operator(), project_name, page))
     output.rows(rows, ["key_id", "name", "member", "scopes", "state", "expires_at", "last_used_at"])
+
+
+@main.group()
+def operator() -> None:
+    """Operator keys: they make projects and first keys, and read no data."""
+
+
+@operator.command("create")
+@click.option("--name", default="operator", show_default=True, help="Whose it is, or what it is for.")
+@with_json
+def operator_create(output: Output, name: str) -> None:
+    """Make another operator key, shown once."""
+    issued = _container().api_keys.create_operator_key(_operator(), name)
+    _show_key(output, issued, "An operator key, shown this once.")
+
+
+@operator.command("list")
+@with_json
+def operator_list(output: Output) -> None:
+    """List the operator keys."""
+    rows = _all(lambda page: _container().api_keys.list_operator_keys(_operator(), page))
+    output.rows(rows, ["key_id", "name", "state", "created_at", "expires_at", "last_used_at"])
+
+
+@operator.command("revoke")
+@click.argument("key_id")
+@with_json
+def operator_revoke(output: Output, key_id: str) -> None:
+    """Make an operator key useless from the next request on."""
+    _container().api_keys.revoke_operator_key(_operator(), key_id)
+    output.record({"key_id": key_id, "state": "revoked"}, f"Operator key {key_id} is revoked.")
 
 
 @main.group()

@@ -109,8 +109,12 @@ class Settings(BaseSettings):
         return self.warehouse.url or str(self.data_dir.absolute() / "warehouse")
 
 
+# Read by the SDK, which may run on the same machine.
+_OF_THE_SDK = frozenset({"OAST_ALLOW_UNVERIFIED_TLS"})
+
+
 def unknown_variables() -> list[str]:
     """`OAST_…` variables that name no setting: a typing error there would otherwise pass in silence."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | _OF_THE_SDK
     names = (name.upper() for name in os.environ if name.upper().startswith(PREFIX))
     return sorted(name for name in names if name.partition("__")[0] not in known)

@@ -45,7 +45,8 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console()
+        # Piped output is read by programs too: nothing is wrapped there.
+        self._console = Console(width=None if sys.stdout.isatty() else 1000)
 
     def note(self, text: str) -> None:
         """For people only."""
@@ -68,7 +69,7 @@ class Output:
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column.replace("_", " "), overflow="fold")
+            table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column.endswith("id"))
         for row in rows:
             values = _plain(row)
             table.add_row(*(_cell(values[column]) for column in columns))

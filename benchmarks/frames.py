@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 FEATURES = {
     "customer_id": "bigint",
@@ -50,8 +51,11 @@ def require_same_rows(received: Any, sent: pa.Table) -> None:
         raise WrongRowsError(f"{table.num_rows:,} rows came back of {sent.num_rows:,}.")
     if table.column_names != sent.column_names:
         raise WrongRowsError(f"Columns {table.column_names} came back for {sent.column_names}.")
-    by_time, sent_by_time = (rows.take(pa.compute.sort_indices(rows["event_time"])) for rows in (table, sent))
-    for name in sent.column_names:
-        # Engines differ in how they lay a string out, never in what it says.
-        if not by_time[name].cast(sent.schema.field(name).type).equals(sent_by_time[name]):
-            raise WrongRowsError(f"Column {name!r} came back changed.")
+    # Engines differ in how they lay a string out, never in what it says.
+    table = table.cast(sent.schema)
+    if table.equals(sent):
+        return
+    by_time, sent_by_time = (rows.take(pc.sort_indices(rows["event_time"])) for rows in (table, sent))
+    changed = [name for name in sent.column_names if not by_time[name].equals(sent_by_time[name])]
+    if changed:
+        raise WrongRowsError(f"Came back changed: {', '.join(changed)}.")

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from benchmarks.measuring import Figures, Options, Outcome
 
-_COLUMNS = ("", "by", "seconds", "ratio", "own CPU s", "gateway CPU s", "gateway peak MB")
+_COLUMNS = ("", "by", "seconds", "ratio", "own CPU", "gateway CPU", "gateway MB")
 
 
 def machine() -> str:
@@ -27,6 +27,7 @@ def print_table(options: Options, outcomes: Sequence[Outcome], *, seconds: float
         table.add_row("", *_cells(outcome.contender, outcome.ratio), end_section=True)
     console = Console(width=100)
     console.print(table)
+    console.print("CPU is seconds; MB is what the gateway's processes grew by over idle at their peak.")
     console.print(f"{options.rows:,} rows of 10 columns; medians of {options.repetitions} turns after a warm-up.")
     console.print(f"{machine()}; {seconds:.0f} s in all.", highlight=False)
 

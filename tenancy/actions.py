@@ -26,6 +26,7 @@ class Action(StrEnum):
     API_KEY_CREATE = "api-key:create"
     API_KEY_ROTATE = "api-key:rotate"
     API_KEY_REVOKE = "api-key:revoke"
+    OPERATOR_KEY_MANAGE = "operator-key:manage"
     SHARE_LIST = "share:list"
     SHARE_OFFER = "share:offer"
     SHARE_ANSWER = "share:answer"
@@ -71,6 +72,7 @@ RULES: dict[Action, Rule] = {
     Action.API_KEY_CREATE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.API_KEY_ROTATE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.API_KEY_REVOKE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
+    Action.OPERATOR_KEY_MANAGE: Rule(Scope.OPERATOR, _OWNER, operator=True),
     Action.SHARE_LIST: Rule(Scope.PROJECT_READ, _VIEWER, operator=True),
     Action.SHARE_OFFER: Rule(Scope.PROJECT_SHARES, _OWNER),
     Action.SHARE_ANSWER: Rule(Scope.PROJECT_SHARES, _OWNER),

@@ -83,7 +83,9 @@ def _refuse(verdict: Verdict, principal: Principal, action: Action, project: str
             role = RULES[action].role.label
             raise RoleTooLowError(f"This needs the role {role!r} in project {principal.project!r}.")
         case Verdict.FORBIDDEN:
-            raise NotPermittedError(f"Project {project!r} shares for reading; only its own members change it.")
+            raise NotPermittedError(
+                f"Project {project!r} shares some of its data with yours; this is for its own members."
+            )
         case Verdict.NOT_SHARED:
             raise NotSharedError(f"Project {project!r} does not share this with project {principal.project!r}.")
         case _:

@@ -10,11 +10,10 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import flask_smorest
-from flask import request
 from marshmallow import Schema
 
 from app.web.authentication import authenticate
-from app.web.bodies import MAX_JSON_BYTES, BodyParser, BodyTooLargeError, is_frame
+from app.web.bodies import BodyParser, announced_frame, is_frame, require_small_body
 from app.web.etags import note_revision
 from app.web.idempotency import refuse_key, run_once
 from app.web.state import current_container
@@ -87,9 +86,10 @@ def _guard(
         context = authenticate()
         current_container().authorizer.require_key(context.principal, mark.action)
         if mark.takes_frame and is_frame():
+            announced_frame()
             _require_access(context, mark.action, kwargs["project"])
         else:
-            _require_small_body()
+            require_small_body()
         if not idempotent or returns is None:
             refuse_key()
             return view(*args, **kwargs)
@@ -103,9 +103,3 @@ def _require_access(context: RequestContext, action: Action, project: str) -> No
     container = current_container()
     with container.database.read() as session:
         container.authorizer.require(session, context.principal, action, project)
-
-
-def _require_small_body() -> None:
-    request.max_content_length = MAX_JSON_BYTES
-    if (request.content_length or 0) > MAX_JSON_BYTES:
-        raise BodyTooLargeError(f"{request.content_length:,} bytes; {MAX_JSON_BYTES:,} is the most for JSON.")

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
@@ -45,7 +46,7 @@ class JsonMalformedError(InvalidInputError):
 
 
 class HeaderMissingError(InvalidInputError):
-    """A frame without the headers that prove it is whole."""
+    """A body without the headers that prove it is whole."""
 
     code = "header-missing"
     kind = ErrorKind.MALFORMED
@@ -71,6 +72,30 @@ def is_frame() -> bool:
     return request.mimetype in (ARROW_STREAM, PARQUET)
 
 
+@dataclass(frozen=True)
+class AnnouncedFrame:
+    """What the headers say of a frame that is still to be received."""
+
+    length: int
+    rows: int
+    digest: bytes
+
+
+def announced_frame() -> AnnouncedFrame:
+    """Raises HeaderMissingError or BodyTooLargeError without reading a byte of the body."""
+    length = _require_length(request, current_container().settings.uploads.max_bytes)
+    return AnnouncedFrame(length, _require_row_count(request), _require_digest(request))
+
+
+def require_small_body() -> None:
+    """JSON is read into memory: only so much of it, and only of announced length, because a chunked body is cut in silence."""
+    request.max_content_length = MAX_JSON_BYTES
+    if "Transfer-Encoding" in request.headers:
+        raise HeaderMissingError("A body needs a Content-Length; chunked ones are not taken.")
+    if (request.content_length or 0) > MAX_JSON_BYTES:
+        raise BodyTooLargeError(f"{request.content_length:,} bytes; {MAX_JSON_BYTES:,} is the most for JSON.")
+
+
 def receive_frame() -> Frame:
     """The request's body as a frame on disk, removed when the request ends."""
     if not is_frame():
@@ -78,15 +103,13 @@ def receive_frame() -> Frame:
             f"{request.mimetype or 'no type'!r} is no frame.", candidates=[ARROW_STREAM, PARQUET]
         )
     settings = current_container().settings.uploads
-    length = _require_length(request, settings.max_bytes)
-    rows = _require_row_count(request)
-    digest = _require_digest(request)
+    announced = announced_frame()
     spool = cast("IO[bytes]", tempfile.NamedTemporaryFile(prefix="oast-", dir=settings.spool_dir))  # noqa: SIM115 closed at teardown
     g.setdefault("spools", []).append(spool)
-    received = _copy(request.environ["wsgi.input"], spool, length)
-    if not hmac.compare_digest(received, digest):
+    received = _copy(request.environ["wsgi.input"], spool, announced.length)
+    if not hmac.compare_digest(received, announced.digest):
         raise DigestMismatchError("The body is not the one whose digest was sent.", hint="Send the request again.")
-    return Frame(Upload(Path(spool.name), request.mimetype, rows, settings.max_expanded_bytes))
+    return Frame(Upload(Path(spool.name), request.mimetype, announced.rows, settings.max_expanded_bytes))
 
 
 def receive_command(schema: Schema) -> tuple[Any, Frame | None]:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
+from app.web.bodies import announced_frame, is_frame
 from app.web.state import current_container, current_state, request_context
 from infra.database.idempotency import Claim, store_answer
 from infra.errors import ErrorKind, GatewayError, InvalidInputError
@@ -90,6 +91,8 @@ def _replay(answer: dict[str, Any]) -> Response:
     response = jsonify(answer["body"])
     response.status_code = answer["status"]
     response.headers["Idempotent-Replay"] = "true"
+    if "revision" in answer["body"]:
+        response.headers["ETag"] = f'"{answer["body"]["revision"]}"'
     return response
 
 
@@ -100,6 +103,7 @@ def _owner() -> str:
 
 
 def _fingerprint() -> str:
-    body = request.headers.get("Content-Digest", "").encode() or request.get_data()
+    # A frame is known by its digest, which is checked when the frame is received; JSON is small enough to read.
+    body = announced_frame().digest if is_frame() else request.get_data()
     parts = (request.method.encode(), request.full_path.encode(), body)
     return hashlib.sha256(b"\n".join(parts)).hexdigest()

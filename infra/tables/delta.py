@@ -23,6 +23,7 @@ from infra.tables.source import RowSource, empty_rows
 
 _BEFORE_ALL: Final = -1
 _DICTIONARY_BYTES: Final = 256 * 1024
+_ROWS_PER_GROUP: Final = 256 * 1024
 
 
 class DeltaTableStore:
@@ -178,9 +179,17 @@ def _accounted(commit: Commit | None, source: RowSource | None) -> Commit:
 
 
 def _writer_properties() -> WriterProperties:
-    # Measured on features of many kinds: level 3 costs a quarter more time for no smaller files, and past this size a
-    # dictionary, built for every column before it is given up, seldom pays.
-    return WriterProperties(compression="ZSTD", compression_level=1, dictionary_page_size_limit=_DICTIONARY_BYTES)
+    """A third less time to write than level 3 with delta-rs's own sizes, measured; files within 5 % of the same size.
+
+    Most columns that outgrow this dictionary outgrow a larger one as well, after all the work of building it. A row group
+    is in memory while it is written.
+    """
+    return WriterProperties(
+        compression="ZSTD",
+        compression_level=1,
+        dictionary_page_size_limit=_DICTIONARY_BYTES,
+        max_row_group_size=_ROWS_PER_GROUP,
+    )
 
 
 def _require_portable(schema: pa.Schema, partition_by: Sequence[str]) -> None:

@@ -23,9 +23,19 @@ class ApiKeyRepository:
             raise ApiKeyNotFoundError(f"The project has no API key {key_id[:32]!r}.")
         return key
 
-    def has_live_operator_key(self, now: datetime) -> bool:
-        operators = select(ApiKey.key_id).where(ApiKey.project_id.is_(None), ApiKey.revoked_at.is_(None))
-        return self._session.scalar(operators.where(ApiKey.expires_at > now).limit(1)) is not None
+    def has_live_operator_key(self, now: datetime, pepper_id: str) -> bool:
+        """Whether one works: keys made under another pepper are void."""
+        alive = self.of_operators().where(ApiKey.revoked_at.is_(None), ApiKey.expires_at > now)
+        return self._session.scalar(alive.where(ApiKey.pepper_id == pepper_id).limit(1)) is not None
+
+    def get_operator_key(self, key_id: str) -> ApiKey:
+        key = self._session.scalar(self.of_operators().where(ApiKey.key_id == key_id))
+        if key is None:
+            raise ApiKeyNotFoundError(f"There is no operator key {key_id[:32]!r}.")
+        return key
+
+    def of_operators(self) -> Select[ApiKey]:
+        return select(ApiKey).where(ApiKey.project_id.is_(None))
 
     def of_project(self, project_id: UUID) -> Select[ApiKey]:
         return select(ApiKey).where(ApiKey.project_id == project_id)

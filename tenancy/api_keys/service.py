@@ -55,8 +55,7 @@ class ApiKeyInfo:
     state: str
 
     @classmethod
-    def of(cls, key: ApiKey, now: datetime) -> "ApiKeyInfo":
-        state = "revoked" if key.revoked_at else "expired" if key.expires_at <= now else "active"
+    def of(cls, key: ApiKey, now: datetime, pepper_id: str) -> "ApiKeyInfo":
         return cls(
             key_id=key.key_id,
             name=key.name,
@@ -67,7 +66,7 @@ class ApiKeyInfo:
             revoked_at=key.revoked_at,
             rotated_to=key.rotated_to,
             last_used_at=key.use.last_used_at if key.use else None,
-            state=state,
+            state=_state(key, now, pepper_id),
         )
 
 
@@ -138,7 +137,7 @@ class ApiKeyService:
                 raise ApiKeyInactiveError(f"API key {key_id} is revoked, expired or already rotated; make a new one.")
             scopes = tuple(Scope(scope) for scope in old.scopes)
             require_no_wider(principal, scopes)
-            expires_at = now + (old.expires_at - old.created_at)
+            expires_at = now + min(old.expires_at - old.created_at, timedelta(days=self._max_days))
             issued, key = self._issue(old.name, scopes, expires_at, principal.name, access, old.member)
             uow.session.add(key)
             old.rotated_to = key.key_id
@@ -178,18 +177,51 @@ class ApiKeyService:
                 .where(true() if sees_all else ApiKey.member_name == principal.member)
             )
             now = self._clock.now()
-            return paginate(session, query, page, [ApiKey.key_id]).map(lambda key: ApiKeyInfo.of(key, now))
+            return paginate(session, query, page, [ApiKey.key_id]).map(
+                lambda key: ApiKeyInfo.of(key, now, self._pepper.id)
+            )
 
-    def create_operator_key(self, name: str) -> IssuedKey:
-        """For `oast init` only: no request reaches this, and it works once. Raises AlreadyInitialisedError."""
+    def create_first_operator_key(self, context: RequestContext) -> IssuedKey:
+        """For `oast init`: raises AlreadyInitialisedError while an operator key works."""
+        with self._database.read() as session:
+            if ApiKeyRepository(session).has_live_operator_key(self._clock.now(), self._pepper.id):
+                raise AlreadyInitialisedError(
+                    "This gateway has an operator key already; nothing was changed.",
+                    hint="`oast operator create` makes another one.",
+                )
+        return self.create_operator_key(context, "first operator")
+
+    def create_operator_key(self, context: RequestContext, name: str) -> IssuedKey:
+        """For a shell on the gateway's own machine: no route reaches this."""
+        self._authorizer.require_server(context.principal, Action.OPERATOR_KEY_MANAGE)
         expires_at = self._clock.now() + timedelta(days=OPERATOR_KEY_DAYS)
-        issued, key = self._issue(name, (Scope.OPERATOR,), expires_at, "oast init", None, None)
+        issued, key = self._issue(name, (Scope.OPERATOR,), expires_at, context.principal.key_id, None, None)
         with self._database.write() as uow:
-            if ApiKeyRepository(uow.session).has_live_operator_key(self._clock.now()):
-                raise AlreadyInitialisedError("This gateway has an operator key already; nothing was changed.")
             uow.session.add(key)
+            self._audit.record(
+                uow.session, context, Action.OPERATOR_KEY_MANAGE, project_id=None, subject=key.key_id, change="created"
+            )
             uow.commit()
         return issued
+
+    def list_operator_keys(self, context: RequestContext, page: PageRequest) -> Page[ApiKeyInfo]:
+        self._authorizer.require_server(context.principal, Action.OPERATOR_KEY_MANAGE)
+        with self._database.read() as session:
+            query = ApiKeyRepository(session).of_operators()
+            now = self._clock.now()
+            return paginate(session, query, page, [ApiKey.key_id]).map(
+                lambda key: ApiKeyInfo.of(key, now, self._pepper.id)
+            )
+
+    def revoke_operator_key(self, context: RequestContext, key_id: str) -> None:
+        self._authorizer.require_server(context.principal, Action.OPERATOR_KEY_MANAGE)
+        with self._database.write() as uow:
+            key = ApiKeyRepository(uow.session).get_operator_key(key_id)
+            key.revoked_at = key.revoked_at or self._clock.now()
+            self._audit.record(
+                uow.session, context, Action.OPERATOR_KEY_MANAGE, project_id=None, subject=key_id, change="revoked"
+            )
+            uow.commit()
 
     def _expiry(self, principal: Principal, days: int | None) -> datetime:
         if days is not None and not 1 <= days <= self._max_days:
@@ -221,4 +253,12 @@ class ApiKeyService:
             created_by=by,
             expires_at=expires_at,
         )
-        return IssuedKey(ApiKeyInfo.of(key, now), token.text()), key
+        return IssuedKey(ApiKeyInfo.of(key, now, self._pepper.id), token.text()), key
+
+
+def _state(key: ApiKey, now: datetime, pepper_id: str) -> str:
+    if key.revoked_at:
+        return "revoked"
+    if key.pepper_id != pepper_id:
+        return "void"
+    return "expired" if key.expires_at <= now else "active"

@@ -88,6 +88,26 @@ def test_projects_members_and_keys(ready: Oast) -> None:
     assert not KEY.findall(ready.run("key", "list", "football").output)
 
 
+def test_operator_keys_can_be_replaced(ready: Oast) -> None:
+    first = ready.json("operator", "list")[0]
+    second = ready.json("operator", "create", "--name", "deputy")
+    ready.run("operator", "revoke", first["key_id"])
+    states = {key["key_id"]: key["state"] for key in ready.json("operator", "list")}
+    assert states == {first["key_id"]: "revoked", second["key_id"]: "active"}
+    assert "There is no operator key" in ready.run("operator", "revoke", "nothing", code=1).output
+    assert second["key_id"] in ready.run("operator", "list").output
+
+
+def test_a_lost_pepper_voids_every_key_and_init_starts_anew(ready: Oast, tmp_path: Path) -> None:
+    ready.run("key", "create", "football", "--member", "ada")
+    (tmp_path / "data" / "pepper").unlink()
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    assert KEY.search(ready.run("init").output)
+    assert [key["state"] for key in ready.json("key", "list", "football")] == ["void"]
+    assert sorted(key["state"] for key in ready.json("operator", "list")) == ["active", "void"]
+
+
 def test_shares_need_a_data_owner_on_each_side(ready: Oast) -> None:
     ready.run("member", "set", "venues", "sam", "data_scientist")
     assert "data_owner" in ready.run("share", "offer", "venues", "football", "--as", "sam", code=1).output

@@ -117,6 +117,24 @@ def test_a_corrupted_frame_is_refused(client: Client, body: bytes, headers: dict
     assert client.count() == 0
 
 
+def test_headers_are_asked_for_before_the_body_is_taken(client: Client) -> None:
+    body = arrow_bytes(ROWS)
+    headers = {**frame_headers(body, 5000), "Content-Length": str(1 << 30), "Idempotency-Key": "12345678"}
+    del headers["Content-Digest"]
+    assert b"header-missing" in client.send_raw(body, headers, cut=0)
+
+
+def test_a_chunked_command_is_refused(client: Client) -> None:
+    start = b'{"features": ["id"]}' + b" " * (1 << 20)
+    chunked = b"%x\r\n%sGARBAGE\r\n0\r\n\r\n" % (len(start) + 7, start)
+    lines = f"POST /api/v1/projects/football/queries HTTP/1.1\r\nHost: g\r\nAuthorization: ApiKey {client.key}\r\n"
+    lines += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", client.gateway.port), timeout=30) as connection:
+        connection.sendall(lines.encode() + chunked)
+        connection.shutdown(socket.SHUT_WR)
+        assert b"header-missing" in b"".join(iter(lambda: connection.recv(65536), b""))
+
+
 def test_a_chunked_frame_is_refused(client: Client) -> None:
     body = arrow_bytes(ROWS)
     headers = {**frame_headers(body, ROWS.num_rows), "Transfer-Encoding": "chunked"}

@@ -275,7 +275,7 @@ def test_a_viewer_changes_nothing(victim: Victim) -> None:
 
 def test_an_operator_reads_no_data(victim: Victim) -> None:
     world = victim.world
-    key = world.container.api_keys.create_operator_key("operator").key.reveal()
+    key = world.container.api_keys.create_operator_key(world.operator, "operator").key.reveal()
     for route in _routes(world):
         action = route.operation.action
         if RULES[action].operator:

@@ -11,7 +11,7 @@ from tests.world import World
 
 
 def _operator_key(world: World) -> str:
-    return world.container.api_keys.create_operator_key("operator").key.reveal()
+    return world.container.api_keys.create_first_operator_key(world.operator).key.reveal()
 
 
 def test_an_operator_makes_a_project_and_its_first_key(world: World) -> None:

@@ -69,7 +69,7 @@ def _write(reader: pa.RecordBatchReader, sink: Any, command: Optional[Mapping[st
 
 
 def _parts(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Both sides hold one batch in memory: a frame that comes as one is sent as many."""
+    """Small batches: the gateway holds a few of them in memory, however large the frame."""
     for batch in reader:
         for start in range(0, batch.num_rows, _ROWS_PER_BATCH):
             yield batch.slice(start, _ROWS_PER_BATCH)
