@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows the product, `make test` proves it. Python 3.11, git and make are all they need.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
@@ -41,7 +41,7 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml cloud_sdk/pyproject.toml
 	touch $@
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 # Resolve anew after pyproject.toml changed (needs uv: https://docs.astral.sh/uv/).
