@@ -41,7 +41,7 @@ def main(gateway: str) -> None:
     refuse_strangers(gateway)
     refuse_what_does_not_fit(football, features["teams_features"])
 
-    heading("Open next")
+    heading("Open next, while the gateway is up")
     print(f"The API, as a page      {gateway}/api/v1/docs")
     print(f"The training dataset    {football.get_training_dataset_path('team_position_prediction')}")
 

@@ -35,6 +35,7 @@ class Principal:
     project_id: UUID | None = None
     project: str | None = None
     member: str | None = None
+    member_id: UUID | None = None
     role: Role | None = None
 
     @property

@@ -23,7 +23,7 @@ from app.featurestore.feature_groups.frames import (
 )
 from app.web.problems import fields_not_valid
 from app.web.state import current_container
-from infra.errors import ErrorKind, InvalidInputError, TooLargeError
+from infra.errors import ErrorKind, InvalidInputError, StorageUnavailableError, TooLargeError
 
 MAX_JSON_BYTES = 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -96,6 +96,14 @@ def require_small_body() -> None:
         raise BodyTooLargeError(f"{request.content_length:,} bytes; {MAX_JSON_BYTES:,} is the most for JSON.")
 
 
+def read_small_body(incoming: Request) -> bytes:
+    """All of it, or BodyTruncatedError: a body cut to nothing would pass for one that asks for the defaults."""
+    text = incoming.get_data(cache=True)
+    if len(text) < (incoming.content_length or 0):
+        raise _truncated(incoming.content_length or 0, (incoming.content_length or 0) - len(text))
+    return text
+
+
 def receive_frame() -> Frame:
     """The request's body as a frame on disk, removed when the request ends."""
     if not is_frame():
@@ -115,7 +123,7 @@ def receive_frame() -> Frame:
 def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
     """A command from a JSON body, or from the metadata of a frame that comes with it."""
     if not is_frame():
-        return load_json(schema, request.get_data()), None
+        return load_json(schema, read_small_body(request)), None
     frame = receive_frame()
     if frame.command is None:
         raise InvalidInputError("The frame's schema metadata has no key `oasthouse`, which says what to make of it.")
@@ -145,7 +153,7 @@ class BodyParser(FlaskParser):
     """Reads JSON bodies with our limits; an absent body is an empty object, so that the schema says what is missing."""
 
     def _raw_load_json(self, req: Request) -> Any:
-        text = req.get_data(cache=True)
+        text = read_small_body(req)
         return parse_json(text) if text.strip() else {}
 
 
@@ -192,10 +200,17 @@ def _copy(source: IO[bytes], target: IO[bytes], length: int) -> bytes:
         if not chunk:
             raise _truncated(length, left)
         digest.update(chunk)
-        target.write(chunk)
+        _spool(target, chunk)
         left -= len(chunk)
-    target.flush()
     return digest.digest()
+
+
+def _spool(target: IO[bytes], chunk: bytes) -> None:
+    try:
+        target.write(chunk)
+        target.flush()
+    except OSError as error:
+        raise StorageUnavailableError("The gateway has no room for the body just now.", retry_after=30) from error
 
 
 def _truncated(length: int, left: int) -> BodyTruncatedError:

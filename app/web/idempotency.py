@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
-from app.web.bodies import announced_frame, is_frame
+from app.web.bodies import announced_frame, is_frame, read_small_body
 from app.web.state import current_container, current_state, request_context
 from infra.database.idempotency import Claim, store_answer
 from infra.errors import ErrorKind, GatewayError, InvalidInputError
@@ -99,11 +99,11 @@ def _replay(answer: dict[str, Any]) -> Response:
 def _owner() -> str:
     """The member, not the key: a request is still the same when its key was rotated in between."""
     principal = request_context().principal
-    return hashlib.sha256(f"{principal.project_id}\n{principal.name}".encode()).hexdigest()
+    return hashlib.sha256(f"{principal.project_id}\n{principal.member_id}".encode()).hexdigest()
 
 
 def _fingerprint() -> str:
     # A frame is known by its digest, which is checked when the frame is received; JSON is small enough to read.
-    body = announced_frame().digest if is_frame() else request.get_data()
+    body = announced_frame().digest if is_frame() else read_small_body(request)
     parts = (request.method.encode(), request.full_path.encode(), body)
     return hashlib.sha256(b"\n".join(parts)).hexdigest()

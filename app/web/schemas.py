@@ -41,5 +41,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 def text(limit: int, **options: Any) -> fields.String:
     """Free text without control characters other than line breaks and tabs."""
-    allowed = validate.Regexp(r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*\Z", error="Control characters are not allowed.")
+    allowed = validate.Regexp(
+        r"\A[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*\Z", error="Control characters are not allowed."
+    )
     return fields.String(validate=[validate.Length(max=limit), allowed], **options)

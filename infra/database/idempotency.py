@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, UniqueConstraint, delete, select
+from sqlalchemy import String, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from infra.clock import Clock
@@ -48,16 +48,18 @@ class IdempotencyRecord(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any] | None]
     pinned: Mapped[int | None]
+    attempt: Mapped[int]
     lease_until: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to run a request. `answer` is set when it already ran."""
+    """The right to run a request. `answer` is set when it already ran; `attempt` counts from 1."""
 
     id: UUID
     answer: dict[str, Any] | None
+    attempt: int
 
 
 class IdempotencyLedger:
@@ -83,6 +85,7 @@ class IdempotencyLedger:
                     fingerprint=fingerprint,
                     lease_until=now + LEASE,
                     created_at=now,
+                    attempt=1,
                 )
                 uow.session.add(record)
                 uow.session.execute(delete(IdempotencyRecord).where(IdempotencyRecord.created_at < now - KEPT))
@@ -90,7 +93,7 @@ class IdempotencyLedger:
             else:
                 _renew(record, fingerprint, now)
             uow.commit()
-            return Claim(record.id, record.answer)
+            return Claim(record.id, record.answer, record.attempt)
 
     def pin(self, claim_id: UUID, value: int) -> int:
         """Keep `value` with the first attempt and hand it to every later one: where each must look for the first's effect."""
@@ -103,8 +106,11 @@ class IdempotencyLedger:
     def end_lease(self, claim: Claim) -> None:
         """The attempt failed and is over, perhaps with an effect: the same request may come again at once."""
         with self._database.write() as uow:
-            record = uow.session.get_one(IdempotencyRecord, claim.id)
-            record.lease_until = self._clock.now()
+            uow.session.execute(
+                update(IdempotencyRecord)
+                .where(IdempotencyRecord.id == claim.id, IdempotencyRecord.attempt == claim.attempt)
+                .values(lease_until=self._clock.now())
+            )
             uow.commit()
 
     def find_answer(self, claim: Claim) -> dict[str, Any] | None:
@@ -113,12 +119,17 @@ class IdempotencyLedger:
             return session.scalar(select(IdempotencyRecord.answer).where(IdempotencyRecord.id == claim.id))
 
     def release(self, claim: Claim) -> None:
-        """The request was refused without an effect: the same key may be used for a corrected request."""
+        """The request was refused without an effect: its key may be used for a corrected request.
+
+        Only where no other attempt ever began: another one may be committing under this very record at this moment.
+        """
         with self._database.write() as uow:
-            uow.session.execute(
-                delete(IdempotencyRecord).where(IdempotencyRecord.id == claim.id, IdempotencyRecord.answer.is_(None))
+            alone = delete(IdempotencyRecord).where(
+                IdempotencyRecord.id == claim.id, IdempotencyRecord.answer.is_(None), IdempotencyRecord.attempt == 1
             )
+            uow.session.execute(alone)
             uow.commit()
+        self.end_lease(claim)
 
 
 def store_answer(session: Session, claim_id: UUID, answer: dict[str, Any]) -> None:
@@ -136,6 +147,7 @@ def _renew(record: IdempotencyRecord, fingerprint: str, now: datetime) -> None:
         if record.lease_until > now:
             raise _in_progress()
         record.lease_until = now + LEASE
+        record.attempt += 1
 
 
 def _in_progress() -> RequestInProgressError:

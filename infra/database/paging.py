@@ -54,7 +54,7 @@ def _encode(values: Sequence[object]) -> str:
 def _decode(cursor: str, width: int) -> list[str | int]:
     try:
         values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, binascii.Error) as error:
         raise _bad_cursor() from error
     if not isinstance(values, list) or len(values) != width or not all(type(v) in (str, int) for v in values):
         raise _bad_cursor()

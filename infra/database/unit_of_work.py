@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from infra.database.engine import WRITES
-from infra.errors import ConflictError, UnavailableError
+from infra.errors import ConflictError, InvalidInputError, UnavailableError
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -16,6 +16,13 @@ class DatabaseUnavailableError(UnavailableError):
 
     code = "database-unavailable"
     title = "The metadata database does not answer"
+
+
+class ValueNotStorableError(InvalidInputError):
+    """A number or a text that no database column of ours can hold."""
+
+    code = "value-not-storable"
+    title = "A value cannot be stored"
 
 
 class UnitOfWork:
@@ -57,5 +64,7 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except (OverflowError, UnicodeEncodeError, DataError) as error:
+        raise ValueNotStorableError("A value of the request is outside what can be stored.") from error
     except OperationalError as error:
         raise DatabaseUnavailableError("The metadata database does not answer; try again.", retry_after=2) from error

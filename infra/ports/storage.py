@@ -1,6 +1,7 @@
 """Files below the warehouse root. Implementations: `infra/storage/local.py`, `infra/storage/s3.py`."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import BinaryIO, Protocol
 
 
@@ -19,6 +20,9 @@ class ObjectStore(Protocol):
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete everything below `prefix/`, never a sibling such as `prefix2/`; returns the number of files."""
+
+    def sweep(self, older_than: timedelta) -> int:
+        """Delete what writers that died left half-written, where that is ours to do; returns the number of files."""
 
     def probe(self) -> None:
         """Prove that the warehouse can be written and refuses a second create of one object.

@@ -3,8 +3,10 @@
 import io
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
@@ -56,6 +58,12 @@ class LocalObjectStore:
                 _remove_folder(Path(directory) / folder)
             _remove_folder(Path(directory))
         return count
+
+    def sweep(self, older_than: timedelta) -> int:
+        before = time.time() - older_than.total_seconds()
+        staged = self._root / _STAGING
+        old = [file for file in staged.glob("*") if file.stat().st_mtime < before] if staged.is_dir() else []
+        return sum(_removed(file) for file in old)
 
     def probe(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,8 @@ from infra.ports.tables import BatchFactory
 
 _HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 # Delta writes null as an empty partition value, and delta-rs in a folder of this name: these texts would come back null.
+# A local warehouse makes folders of partition values, and file systems end names at 255 bytes.
+_LONGEST_FOLDER: Final = 250
 _LIKE_NULL: Final = pa.array(["", _HIVE_NULL])
 
 
@@ -39,7 +42,7 @@ class RowSource:
         try:
             for batch in incoming:
                 conformed = batch.select(schema.names).cast(schema)
-                _require_distinct_from_null(conformed, texts)
+                _require_partitionable(conformed, texts)
                 yield conformed
                 self.count += batch.num_rows
         except GatewayError as error:
@@ -59,13 +62,18 @@ def _is_text(column: pa.DataType) -> bool:
     return bool(pa.types.is_string(column) or pa.types.is_large_string(column) or pa.types.is_string_view(column))
 
 
-def _require_distinct_from_null(batch: pa.RecordBatch, text_partitions: Sequence[str]) -> None:
+def _require_partitionable(batch: pa.RecordBatch, text_partitions: Sequence[str]) -> None:
     for name in text_partitions:
         if pc.any(pc.is_in(batch.column(name), value_set=_LIKE_NULL)).as_py():
             raise InvalidInputError(
                 f"Partition column {name!r} holds an empty text or {_HIVE_NULL}: both would be stored as null.",
                 hint="Use null or another value.",
             )
+        for value in pc.unique(batch.column(name)).to_pylist():
+            if value is not None and len(name) + 1 + len(quote(value, safe="")) > _LONGEST_FOLDER:
+                raise InvalidInputError(
+                    f"Partition column {name!r} holds a text of {len(value)} characters, which is too long."
+                )
 
 
 def _require_same_columns(incoming: pa.Schema, expected: pa.Schema) -> None:

@@ -81,6 +81,7 @@ def _principal(key: ApiKey) -> Principal:
         project_id=key.project_id,
         project=key.project.name if key.project else None,
         member=key.member_name,
+        member_id=key.member_id,
         role=key.member.role if key.member else None,
     )
 

@@ -1,6 +1,6 @@
 """Feature groups over the API: what the SDK's own tests do not reach."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -262,6 +262,9 @@ def test_join_keys_may_be_one_or_several(football: World) -> None:
 
 class _Away:
     """A store that cannot be reached."""
+
+    def sweep(self, _older_than: timedelta) -> int:
+        return 0
 
     def delete_prefix(self, _prefix: str) -> int:
         raise StorageUnavailableError("away")

@@ -39,7 +39,11 @@ def test_types_go_there_and_back(hive_type: str) -> None:
 @pytest.mark.parametrize(
     "wrong",
     ["", "foo", "int(3)", "array", "array<>", "struct<>", "struct<a>", "map<int>", "decimal(39,1)", "decimal(2,3)", "decimal(0)",
-     "uniontype<int>", "varchar(3)", "array<int> foo", "int; drop table x", "array<" * 3000, "x" * 30_000, "interval", "null"],
+     "uniontype<int>", "varchar(3)", "array<int> foo", "int; drop table x", "array<" * 3000, "x" * 30_000, "interval", "null",
+     "int, string", "int)", "array<int>>", "array<int>,int", "struct<a:int>,b:int",
+     "struct<a:int, b>", "int not null", "int -- c", "decimal(5,2,1)", "decimal(5,2),",
+     "decimal(a,b)", "int[3]", "string collate x",
+     "struct<a:int,a:int>", "struct<a:int,A:int>", "struct<`x:int,y`:int>", "array<" * 33 + "int" + ">" * 33],
 )  # fmt: skip
 def test_what_is_no_type_is_refused(wrong: str) -> None:
     with pytest.raises(TypeNotSupportedError) as refused:

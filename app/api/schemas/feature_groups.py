@@ -2,7 +2,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.featurestore.feature_groups.rules import FeatureSpec, GroupSpec
+from app.featurestore.feature_groups.rules import MAX_FEATURES, FeatureSpec, GroupSpec
 from app.featurestore.feature_groups.service import UpdateFeatureGroup
 from app.web.arrow import Compression
 from app.web.schemas import CommandSchema, PageQuery, page_of, text
@@ -54,10 +54,10 @@ class FeatureGroupCreateSchema(CommandSchema):
     name = fields.String(required=True)
     version = fields.Integer(strict=True)
     description = text(10_000)
-    primary_key = fields.List(fields.String(), validate=validate.Length(min=1))
+    primary_key = fields.List(fields.String(), validate=validate.Length(1, MAX_FEATURES))
     event_time = fields.String(allow_none=True)
-    partition_by = fields.List(fields.String())
-    features = fields.List(fields.Nested(FeatureSpecSchema))
+    partition_by = fields.List(fields.String(), validate=validate.Length(max=MAX_FEATURES))
+    features = fields.List(fields.Nested(FeatureSpecSchema), validate=validate.Length(max=MAX_FEATURES))
     tags = fields.Dict(keys=fields.String(), values=text(MAX_TAG_LENGTH), validate=validate.Length(max=100))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
 
@@ -71,7 +71,7 @@ class FeatureGroupUpdateSchema(CommandSchema):
     command = UpdateFeatureGroup
 
     description = text(10_000)
-    features = fields.List(fields.Nested(FeatureDescriptionSchema))
+    features = fields.List(fields.Nested(FeatureDescriptionSchema), validate=validate.Length(max=MAX_FEATURES))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
 
     def build(self, data: dict[str, Any]) -> UpdateFeatureGroup:

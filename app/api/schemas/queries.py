@@ -3,6 +3,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.featurestore.query.expression import FeatureExpression
+from app.featurestore.query.planner import MAX_FEATURES
 from app.web.arrow import Compression
 from app.web.schemas import CommandSchema, page_of
 
@@ -14,13 +15,15 @@ class JoinKey(fields.Field[tuple[str, ...]]):
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValidationError("Give a column or a list of columns.")
+        if len(names) > MAX_FEATURES or len(set(names)) < len(names):
+            raise ValidationError("Name each column once.")
         return tuple(names)
 
 
 class ExpressionSchema(CommandSchema):
     command = FeatureExpression
 
-    features = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    features = fields.List(fields.String(), required=True, validate=validate.Length(1, MAX_FEATURES))
     featurestore = fields.String(allow_none=True)
     feature_group = fields.String(allow_none=True)
     version = fields.Integer(strict=True, allow_none=True)

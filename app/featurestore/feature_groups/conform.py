@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.featurestore.feature_groups.errors import SchemaMismatchError, TypeNotSupportedError
+from app.featurestore.feature_groups.expansion import portions
 from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.types import to_hive
 
 Offence = dict[str, object]
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
 
 
 @dataclass(frozen=True)
@@ -51,33 +53,53 @@ def find_offences(received: pa.Schema, target: pa.Schema) -> list[Offence]:
 
 
 def accepts(target: pa.DataType, source: pa.DataType) -> bool:
-    """Whether values of `source` may go into `target`; docs/types.md is the table for people."""
+    """Whether a column of `source` may go into `target`; docs/types.md is the table for people.
+
+    A dictionary is taken as a whole column only: inside a map, a null among its values would be a null key, which Arrow
+    answers by aborting the process.
+    """
+    return _fits_inside(target, source.value_type if pa.types.is_dictionary(source) else source)
+
+
+def _fits_inside(target: pa.DataType, source: pa.DataType) -> bool:
     if source == target or pa.types.is_null(source):
         return True
-    if pa.types.is_dictionary(source):
-        return accepts(target, source.value_type)
     return any(is_target(target) and fits(target, source) for is_target, fits in _RULES)
 
 
 def conformed(batches: Iterator[pa.RecordBatch], target: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Batches with exactly the columns, order and types of `target`."""
+    dates = [field for field in target if pa.types.is_date32(field.type)]
     for batch in batches:
         if batch.schema.equals(target):
+            for field in dates:
+                _cast(batch.column(field.name), field)
             yield batch
-        else:
-            columns = [_cast(batch.column(field.name), field) for field in target]
+            continue
+        for portion in portions(batch, target):
+            columns = [_cast(portion.column(field.name), field) for field in target]
             yield pa.RecordBatch.from_arrays(columns, schema=target)
 
 
 def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
     try:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if pa.types.is_date(column.type):
+            _require_calendar_dates(column)
         # Times finer than a microsecond are cut, as documented; everything else must fit exactly.
         return pc.cast(column, options=pc.CastOptions(field.type, allow_time_truncate=True))
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         message = f"holds a value that does not fit: {str(error)[:200]}"
         raise _mismatch([_offence(field.name, message, _name(field.type), _name(column.type))]) from error
+
+
+def _require_calendar_dates(column: pa.Array) -> None:
+    """Days of the years 1 to 9999; what lies beyond, other engines cannot read."""
+    days = pc.cast(pc.cast(column, pa.date32()), pa.int32())
+    outside = pc.any(pc.or_(pc.less(days, _FIRST_DAY), pc.greater(days, _LAST_DAY)))
+    if outside.as_py():
+        raise pa.ArrowInvalid("a date is outside the years 1 to 9999")
 
 
 def _name(arrow_type: pa.DataType) -> str:
@@ -121,15 +143,16 @@ def _struct_fits(target: pa.DataType, source: pa.DataType) -> bool:
     return (
         pa.types.is_struct(source)
         and [field.name for field in source] == [field.name for field in target]
-        and all(accepts(mine.type, theirs.type) for mine, theirs in zip(target, source, strict=True))
+        and all(_fits_inside(mine.type, theirs.type) for mine, theirs in zip(target, source, strict=True))
     )
 
 
 def _map_fits(target: pa.DataType, source: pa.DataType) -> bool:
     return (
         pa.types.is_map(source)
-        and accepts(target.key_type, source.key_type)
-        and accepts(target.item_type, source.item_type)
+        and not pa.types.is_null(source.key_type)
+        and _fits_inside(target.key_type, source.key_type)
+        and _fits_inside(target.item_type, source.item_type)
     )
 
 
@@ -142,7 +165,7 @@ _RULES: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType, pa.Data
     (pa.types.is_date32, lambda _, source: pa.types.is_date(source)),
     (pa.types.is_timestamp, lambda _, source: pa.types.is_timestamp(source)),
     (pa.types.is_decimal, lambda target, source: pa.types.is_decimal(source) and _decimal_fits(target, source)),
-    (pa.types.is_list, lambda target, source: _is_list(source) and accepts(target.value_type, source.value_type)),
+    (pa.types.is_list, lambda target, source: _is_list(source) and _fits_inside(target.value_type, source.value_type)),
     (pa.types.is_struct, _struct_fits),
     (pa.types.is_map, _map_fits),
 ]

@@ -15,7 +15,7 @@ PARQUET = "application/vnd.apache.parquet"
 COMMAND_KEY = b"oasthouse"
 MAX_COLUMNS = 2_000
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_PARQUET_BATCH_ROWS = 65_536
+_PARQUET_BATCH_ROWS = 16_384
 
 
 class BodyTruncatedError(FrameInvalidError):
@@ -60,11 +60,11 @@ class Frame:
             _require_end_of_stream(upload.path)
         with _readable():
             schema = pq.read_schema(upload.path) if self._is_parquet else self._arrow_schema()
-        if len(schema) > MAX_COLUMNS:
-            raise FrameTooLargeError(f"The frame has {len(schema)} columns; {MAX_COLUMNS} is the most.")
-        duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
-        if duplicates:
-            raise FrameInvalidError(f"The frame has more than one column called {duplicates[0]!r}.")
+            if len(schema) > MAX_COLUMNS:
+                raise FrameTooLargeError(f"The frame has {len(schema)} columns; {MAX_COLUMNS} is the most.")
+            duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
+            if duplicates:
+                raise FrameInvalidError(f"The frame has more than one column called {duplicates[0]!r}.")
         self.command: bytes | None = (schema.metadata or {}).get(COMMAND_KEY)
         self.schema: pa.Schema = schema.remove_metadata()
 
@@ -102,7 +102,9 @@ class Frame:
                 raise FrameInvalidError("There are bytes after the end of the Arrow stream.")
 
     def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(self._upload.path) as source:
+        # Texts stay dictionaries as they are in the file: one long value may stand for many.
+        texts = [field.name for field in self.schema if _is_text_or_bytes(field.type)]
+        with pq.ParquetFile(self._upload.path, read_dictionary=texts) as source:
             for batch in source.iter_batches(_PARQUET_BATCH_ROWS):
                 batch.validate(full=True)
                 yield batch.replace_schema_metadata(None)
@@ -115,8 +117,12 @@ class _readable:  # noqa: N801 reads as a clause: `with _readable():`
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, pa.ArrowException | OSError | EOFError):
+        if isinstance(error, pa.ArrowException | OSError | EOFError | UnicodeDecodeError):
             raise FrameInvalidError(f"The frame cannot be read: {str(error)[:300]}") from error
+
+
+def _is_text_or_bytes(column: pa.DataType) -> bool:
+    return bool(pa.types.is_string(column) or pa.types.is_binary(column))
 
 
 def _require_end_of_stream(path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from difflib import get_close_matches
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.errors import FeatureGroupNotFoundError
-from app.featurestore.feature_groups.models import FeatureGroup
+from app.featurestore.feature_groups.models import Feature, FeatureGroup
 
 
 class FeatureGroupRepository:
@@ -22,9 +23,12 @@ class FeatureGroupRepository:
             raise self._not_found(project_id, name, version)
         return group
 
-    def in_projects(self, project_ids: list[UUID]) -> list[FeatureGroup]:
-        """Every group of projects that the caller was found to see."""
-        return list(self._session.scalars(select(FeatureGroup).where(FeatureGroup.project_id.in_(project_ids))))
+    def in_projects(self, project_ids: list[UUID], having: Collection[str] | None = None) -> list[FeatureGroup]:
+        """The groups of projects that the caller was found to see; only those with a feature out of `having`, if given."""
+        query = select(FeatureGroup).where(FeatureGroup.project_id.in_(project_ids))
+        if having is not None:
+            query = query.where(FeatureGroup.features.any(Feature.name.in_(having)))
+        return list(self._session.scalars(query))
 
     def note_table_version(self, group: FeatureGroup, table_version: int) -> None:
         """Apart from the guarded row: two inserts at once are no conflict, and the newer version stays."""

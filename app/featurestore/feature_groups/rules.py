@@ -114,9 +114,11 @@ def require_version(version: int) -> int:
 
 
 def _require_distinct(names: Sequence[str], what: str) -> None:
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InvalidInputError(f"{twice[0]!r} stands twice in {what}.")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidInputError(f"{name[:80]!r} stands twice in {what}.")
+        seen.add(name)
 
 
 def _require_known(names: Sequence[str], types: dict[str, pa.DataType], role: str) -> None:

@@ -11,7 +11,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.featurestore.feature_groups.conform import ConformedFrame, conform
-from app.featurestore.feature_groups.errors import FeatureGroupExistsError, RevisionStaleError, TagNotFoundError
+from app.featurestore.feature_groups.errors import (
+    FeatureGroupExistsError,
+    FeatureGroupNotFoundError,
+    RevisionStaleError,
+    TagNotFoundError,
+)
 from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.models import Feature, FeatureGroup, Tag
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
@@ -248,8 +253,12 @@ class FeatureGroupService:
         commit = self._commit(context, location, mode, rows, keys)
         info = InsertInfo(rows.rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
         with self._database.write() as uow:
-            # Loaded again: a group deleted while its rows were written has no receipt to give.
-            group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
+            try:
+                group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
+            except FeatureGroupNotFoundError:
+                # Deleted, and its bytes removed, while these rows were written: they must not stay behind.
+                self._locations.remove(location)
+                raise
             FeatureGroupRepository(uow.session).note_table_version(group, commit.version)
             self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, mode=mode.value, rows=rows.rows)
             context.remember(uow.session, info)
@@ -273,6 +282,8 @@ class FeatureGroupService:
         self, context: RequestContext, location: str, mode: WriteMode, rows: ConformedFrame, keys: Sequence[str]
     ) -> Commit:
         since = self._tables.version(location)
+        if mode is WriteMode.UPSERT and rows.rows == 0:
+            return Commit(since, 0, 0)
         if context.claim_id is not None:
             since = self._ledger.pin(context.claim_id, since)
         request_id = str(context.claim_id or self._ids())

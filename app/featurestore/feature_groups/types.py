@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pyarrow as pa
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
 from app.featurestore.feature_groups.errors import TypeNotSupportedError
@@ -12,8 +12,9 @@ from app.featurestore.feature_groups.errors import TypeNotSupportedError
 _Kind = exp.DType
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 MAX_TYPE_LENGTH = 20_000
-# The parser stops at the end of a type and overlooks what follows it.
-_TRAILING = re.compile(r"[>)]\s*[^>),\s]")
+# What the parser forgives and no type has: something after its end, two words, other signs, a comma too many.
+_TRAILING = re.compile(r"[>)]\s*[^>),\s]|\w\s+\w|[^\w\s<>(),:]|,\s*([>)]|$)|^\s*$")
+MAX_DEPTH = 32
 
 _TO_ARROW: dict[_Kind, pa.DataType] = {
     _Kind.TINYINT: pa.int8(),
@@ -55,10 +56,14 @@ def to_arrow(hive_type: str) -> pa.DataType:
     if _TRAILING.search(hive_type):
         raise _unknown(hive_type)
     try:
-        parsed = exp.DataType.build(hive_type, dialect="hive")
+        # Inside a cast the parser must find the end of the type; on its own it stops wherever it likes.
+        cast = parse_one(f"CAST(NULL AS {hive_type})", dialect="hive")
+        alone = exp.DataType.build(hive_type, dialect="hive")
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unknown(hive_type) from error
-    return _arrow_of(parsed, hive_type)
+    if not isinstance(cast, exp.Cast) or cast.to != alone:
+        raise _unknown(hive_type)
+    return _arrow_of(cast.to, hive_type, MAX_DEPTH)
 
 
 def to_hive(arrow_type: pa.DataType) -> str:
@@ -71,16 +76,18 @@ def to_hive(arrow_type: pa.DataType) -> str:
     raise TypeNotSupportedError(f"There is no feature type for Arrow's {arrow_type}.")
 
 
-def _arrow_of(parsed: exp.DataType, text: str) -> pa.DataType:
+def _arrow_of(parsed: exp.DataType, text: str, depth: int) -> pa.DataType:
+    if depth == 0:
+        raise TypeNotSupportedError(f"Types nest {MAX_DEPTH} deep at the most.")
     kind, arguments = parsed.this, parsed.expressions
     if kind is _Kind.DECIMAL:
         return _decimal(arguments, text)
     if kind is _Kind.ARRAY and len(arguments) == 1:
-        return pa.list_(_arrow_of(arguments[0], text))
+        return pa.list_(_arrow_of(arguments[0], text, depth - 1))
     if kind is _Kind.MAP and len(arguments) == 2:
-        return pa.map_(*(_arrow_of(argument, text) for argument in arguments))
+        return pa.map_(*(_arrow_of(argument, text, depth - 1) for argument in arguments))
     if kind is _Kind.STRUCT and arguments:
-        return pa.struct([_struct_field(argument, text) for argument in arguments])
+        return _struct([_struct_field(argument, text, depth - 1) for argument in arguments])
     if kind in _TO_ARROW and not arguments:
         return _TO_ARROW[kind]
     raise _unknown(text)
@@ -88,16 +95,27 @@ def _arrow_of(parsed: exp.DataType, text: str) -> pa.DataType:
 
 def _decimal(arguments: list[exp.Expr], text: str) -> pa.DataType:
     # Hive's default is DECIMAL(10,0) (https://cwiki.apache.org/confluence/display/Hive/LanguageManual+Types).
-    precision, scale = ([int(argument.name) for argument in arguments] + [10, 0][len(arguments) :])[:2]
+    digits = [argument.name for argument in arguments]
+    if len(digits) > 2 or not all(digit.isascii() and digit.isdecimal() and len(digit) <= 2 for digit in digits):
+        raise _unknown(text)
+    precision, scale = [*map(int, digits), *[10, 0][len(digits) :]]
     if not (1 <= precision <= 38 and 0 <= scale <= precision):
         raise _unknown(text)
     return pa.decimal128(precision, scale)
 
 
-def _struct_field(argument: exp.Expr, text: str) -> pa.Field:
+def _struct(fields: list[pa.Field]) -> pa.DataType:
+    """Delta, like Hive, does not tell field names apart by case."""
+    names = [field.name.lower() for field in fields]
+    if len(set(names)) < len(names):
+        raise TypeNotSupportedError("A struct has two fields of one name.")
+    return pa.struct(fields)
+
+
+def _struct_field(argument: exp.Expr, text: str, depth: int) -> pa.Field:
     if not isinstance(argument, exp.ColumnDef) or not isinstance(argument.args.get("kind"), exp.DataType):
         raise _unknown(text)
-    return pa.field(argument.name, _arrow_of(argument.args["kind"], text))
+    return pa.field(argument.name, _arrow_of(argument.args["kind"], text, depth))
 
 
 def _struct_name(arrow_type: pa.DataType) -> str:

@@ -65,7 +65,8 @@ class Locations:
             _log.warning("location not abandoned", path=path, error=error.detail)
 
     def purge(self) -> int:
-        """Delete the bytes of doomed locations and dead claims; returns how many locations went."""
+        """Delete the bytes of doomed locations, dead claims and half-written files; returns how many locations went."""
+        self._store.sweep(CLAIM_LIFETIME)
         doomed = Location.state == LocationState.DOOMED.value
         dead = and_(
             Location.state == LocationState.CLAIMED.value, Location.changed_at < self._clock.now() - CLAIM_LIFETIME
@@ -74,14 +75,20 @@ class Locations:
             paths = list(session.scalars(select(Location.path).where(or_(doomed, dead))))
         return sum(self._purge(path) for path in paths)
 
-    def _purge(self, path: str) -> bool:
+    def remove(self, path: str) -> bool:
+        """Delete the bytes at `path` now; False, and a line in the log, where that fails."""
         try:
             files = self._store.delete_prefix(path)
         except StorageUnavailableError as error:
-            _log.warning("location not purged", path=path, error=error.detail)
+            _log.warning("location not removed", path=path, error=error.detail)
+            return False
+        _log.info("location removed", path=path, files=files)
+        return True
+
+    def _purge(self, path: str) -> bool:
+        if not self.remove(path):
             return False
         with self._database.write() as uow:
             uow.session.execute(delete(Location).where(Location.path == path))
             uow.commit()
-        _log.info("location purged", path=path, files=files)
         return True

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import pyarrow as pa
+from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.models import FeatureGroup
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.types import to_arrow
+from app.featurestore.query.errors import FeatureNotFoundError
 from app.featurestore.query.explain import Explanation, explain
 from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
 from app.featurestore.query.lowering import table_name, to_sql
@@ -93,11 +95,22 @@ class QueryService:
         with self._database.read() as session:
             self._authorizer.require(session, context.principal, asking, project)
             accesses = self._authorizer.accesses(session, context.principal, reading)
-            groups = FeatureGroupRepository(session).in_projects([access.project_id for access in accesses])
-            catalog = _catalog(accesses, groups, context.principal.project_id)
-            locations = {group.id: group.location for group in groups}
-        chosen = plan(expression, catalog)
+            chosen, locations = _plan_over(session, expression, accesses, context.principal.project_id)
         return Retrieval(chosen, tuple(self._tables.snapshot(locations[source.group.id]) for source in chosen.sources))
+
+
+def _plan_over(
+    session: Session, expression: FeatureExpression, accesses: Sequence[Access], own: UUID | None
+) -> tuple[LogicalPlan, dict[UUID, str]]:
+    """The plan, and where its groups are. Of a large registry only the groups with an asked feature are loaded."""
+    repository, projects = FeatureGroupRepository(session), [access.project_id for access in accesses]
+    groups = repository.in_projects(projects, {name.rpartition(".")[2] for name in expression.features})
+    try:
+        chosen = plan(expression, _catalog(accesses, groups, own))
+    except FeatureNotFoundError:
+        # Near misses have other names: they are looked for among everything, and only when they are needed.
+        chosen = plan(expression, _catalog(accesses, repository.in_projects(projects), own))
+    return chosen, {group.id: group.location for group in groups}
 
 
 def _catalog(accesses: Sequence[Access], groups: Sequence[FeatureGroup], own: UUID | None) -> CatalogSnapshot:

@@ -7,6 +7,7 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from infra.errors import StorageUnavailableError
 from infra.ports.formats import DataFormat
 from infra.ports.storage import ObjectStore
 
@@ -54,9 +55,12 @@ def write_parts(
     pending = _Pending(batches)
     while not written or pending.has_more():
         name = f"part-{len(written):05d}{data_format.suffix}"
-        with store.open_output(f"{location}/{name}") as sink:
-            measured = _Measured(sink)
-            rows = data_format.write(pending.take(ROWS_PER_PART), schema, cast("BinaryIO", measured))
+        try:
+            with store.open_output(f"{location}/{name}") as sink:
+                measured = _Measured(sink)
+                rows = data_format.write(pending.take(ROWS_PER_PART), schema, cast("BinaryIO", measured))
+        except OSError as error:
+            raise StorageUnavailableError("The warehouse takes no more bytes just now.", retry_after=30) from error
         written.append(WrittenFile(name, measured.bytes, measured.sha256, rows))
     return written
 

@@ -137,7 +137,7 @@ class TrainingDatasetService:
                 manifest = self._write_query(context, project, command.query, data_format, location)
             with self._database.write() as uow:
                 dataset = self._new_dataset(context, access, command, manifest, location)
-                self._replace(uow, dataset, overwrite=command.overwrite)
+                self._replace(uow, context, dataset, overwrite=command.overwrite)
                 self._record(uow, context, Action.TRAINING_DATASET_CREATE, dataset)
                 info = self._info(dataset)
                 context.remember(uow.session, info)
@@ -281,11 +281,15 @@ class TrainingDatasetService:
             created_by=context.principal.name,
         )
 
-    def _replace(self, uow: UnitOfWork, dataset: TrainingDataset, *, overwrite: bool) -> None:
-        """One transaction takes the old one away and brings the new one: readers see either, never neither."""
+    def _replace(self, uow: UnitOfWork, context: RequestContext, dataset: TrainingDataset, *, overwrite: bool) -> None:
+        """One transaction takes the old one away and brings the new one: readers see either, never neither.
+
+        Whose the old one is, is asked here again: it may have come while the files were written.
+        """
         if overwrite:
             old = TrainingDatasetRepository(uow.session).find(dataset.project_id, dataset.name, dataset.version)
             if old is not None:
+                require_creator_or_owner(context.principal, old.created_by)
                 self._discard(uow, old)
                 uow.session.flush()
         uow.session.add(dataset)

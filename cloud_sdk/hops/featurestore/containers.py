@@ -29,13 +29,19 @@ def convert(table: pa.Table, container: str) -> Any:
 
 
 def _pandas(table: pa.Table) -> Any:
-    require("pandas")
-    return table.to_pandas()
+    """Integers with nulls come as pandas' nullable ones: as floats, ids beyond 2^53 would be others."""
+    pandas, types = require("pandas"), require("pyarrow").types
+    frame = table.to_pandas()
+    for name, column in zip(table.column_names, table.columns):
+        if types.is_integer(column.type) and column.null_count:
+            frame[name] = pandas.array(column.to_pylist(), dtype=str(column.type).capitalize())
+    return frame
 
 
 def _numpy(table: pa.Table) -> Any:
     """Two dimensions, rows by columns, as the original clients gave; of mixed types it has dtype object."""
-    return _pandas(table).to_numpy()
+    require("pandas")
+    return table.to_pandas().to_numpy()
 
 
 def _polars(table: pa.Table) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, List, Optional
 
 from hops.featurestore.errors import FrameConversionError
@@ -71,6 +72,8 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
         raise FrameConversionError(
             f"pyarrow {pa.__version__} cannot read a {type(frame).__name__}.", hint='Run:  pip install "pyarrow>=15"'
         )
+    if hasattr(frame, "to_frame"):
+        raise FrameConversionError(f"{type(frame).__name__} is one column, not a frame.", hint="Use .to_frame().")
     raise FrameConversionError(f"{type(frame).__name__} is not a frame.", hint=f"Accepted are {_ACCEPTED}.")
 
 
@@ -98,10 +101,13 @@ def _pandas_table(frame: Any) -> pa.Table:
         repeated = sorted(set(frame.columns[frame.columns.duplicated()]))
         raise FrameConversionError(f"The frame has more than one column named {', '.join(map(repr, repeated))}.")
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         # Once more, column by column, to find the one to name.
         return _table_of([(name, frame[name]) for name in frame.columns])
+    for name in frame.columns:
+        _require_dates_only(name, table.schema.field(name).type, frame[name])
+    return table
 
 
 def _with_named_index(frame: Any) -> Any:
@@ -136,17 +142,40 @@ def _array(name: Any, values: Any) -> Any:
     if isinstance(values, (pa.Array, pa.ChunkedArray)):
         return values
     try:
-        return pa.array(values, from_pandas=True)
+        array = pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise FrameConversionError(
             f"Column {str(name)!r} cannot be converted: {error}",
             hint="Usually it mixes types, such as text and numbers; give it one: df[name] = df[name].astype(…).",
         ) from error
+    _require_dates_only(name, array.type, values)
+    return array
+
+
+def _require_dates_only(name: Any, kind: Any, values: Any) -> None:
+    """Arrow makes dates of a column whose first value is one, and drops the time of day of the others."""
+    if not require("pyarrow").types.is_date(kind) or not _holds_objects(values):
+        return
+    if any(isinstance(value, datetime) for value in values):
+        raise FrameConversionError(
+            f"Column {str(name)!r} mixes dates and times.",
+            hint="Give it one type: df[name] = pandas.to_datetime(df[name]).",
+        )
+
+
+def _holds_objects(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) or str(getattr(values, "dtype", "")) == "object"
 
 
 def _table_reader(table: pa.Table) -> pa.RecordBatchReader:
     """Plain columns only: no metadata of pandas (it names the index), no dictionaries but of text."""
     pa = require("pyarrow")
+    for column in table.schema:
+        if isinstance(column.type, pa.BaseExtensionType):
+            raise FrameConversionError(
+                f"Column {column.name!r} has the type {column.type}, which no feature has.",
+                hint="Convert it first: df[name].astype(str), or .dt.to_timestamp() for periods.",
+            )
     fields = [
         pa.field(column.name, column.type.value_type) if _is_odd_dictionary(column.type) else column
         for column in table.schema

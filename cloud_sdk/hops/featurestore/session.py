@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Dict, Optional
 from urllib.parse import quote
 
-from hops.featurestore.errors import FeatureStoreNotFoundError
+from hops.featurestore.errors import FeatureStoreNotFoundError, InvalidInputError
 from hops.featurestore.transport import Request, Transport, json_request
 
 _PAGE = 500
@@ -38,7 +38,13 @@ class Session:
 
     def owner_of(self, featurestore: Optional[str]) -> str:
         """The project that owns it; None means the session's own. Raises FeatureStoreNotFoundError."""
-        if featurestore is None or featurestore.lower() == self.featurestore:
+        if featurestore is None:
+            return self.project
+        if not isinstance(featurestore, str):
+            raise InvalidInputError(
+                f"{featurestore!r} is no feature store.", hint="Versions are given by name: featuregroup_version=…"
+            )
+        if featurestore.lower() == self.featurestore:
             return self.project
         stores = self.featurestores()
         if featurestore not in stores and self._cached:
