@@ -1,11 +1,16 @@
 """What `oast doctor` looks at, and how to mend it."""
 
+import os
+import re
 from dataclasses import dataclass
 
 from app.container import Container
 from app.readiness import find_schema_fault
-from app.settings import unknown_variables
+from app.server import require_safe_listener
+from app.settings import Settings, unknown_variables
 from infra.errors import GatewayError
+
+_MEMORY = re.compile(r"\d+(\.\d+)?\s?([KMGT]i?B|%)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,8 @@ def run_checks(container: Container) -> list[Check]:
     settings = container.settings
     return [
         _settings_check(),
+        _listener_check(settings),
+        _limits_check(settings),
         Check("pepper", passed=True, detail=str(settings.resolved_pepper_file)),
         _database_check(container),
         _warehouse_check(container),
@@ -36,11 +43,35 @@ def _settings_check() -> Check:
     return Check("settings", passed=True, detail="every OAST_ variable names a setting")
 
 
+def _listener_check(settings: Settings) -> Check:
+    server = settings.server
+    try:
+        require_safe_listener(server)
+    except GatewayError as error:
+        return Check("listener", passed=False, detail=error.detail, fix=error.hint or "see docs/serving.md")
+    missing = [str(path) for path in (server.certfile, server.keyfile) if path and not path.is_file()]
+    if missing:
+        return Check("listener", passed=False, detail=f"no such file: {', '.join(missing)}", fix="mend OAST_SERVER__…")
+    return Check("listener", passed=True, detail=f"{server.host}:{server.port}")
+
+
+def _limits_check(settings: Settings) -> Check:
+    spool = settings.uploads.spool_dir
+    if spool and not os.access(spool, os.W_OK):
+        return Check("limits", passed=False, detail=f"{spool} cannot be written", fix="mend OAST_UPLOADS__SPOOL_DIR")
+    if not _MEMORY.fullmatch(settings.engine.memory_limit):
+        detail = f"{settings.engine.memory_limit!r} is no amount of memory"
+        return Check("limits", passed=False, detail=detail, fix="OAST_ENGINE__MEMORY_LIMIT takes e.g. 1GB or 512MB")
+    return Check(
+        "limits", passed=True, detail=f"{settings.engine.slots} queries of {settings.engine.memory_limit} at once"
+    )
+
+
 def _database_check(container: Container) -> Check:
     url = container.database.engine.url.render_as_string(hide_password=True)
     fault = find_schema_fault(container.database.engine)
     if fault:
-        return Check("database", passed=False, detail=f"{url}: {fault}", fix="oast db upgrade")
+        return Check("database", passed=False, detail=f"{url}: {fault}", fix=_database_fix(fault))
     return Check("database", passed=True, detail=url)
 
 
@@ -53,3 +84,7 @@ def _warehouse_check(container: Container) -> Check:
             "warehouse", passed=False, detail=f"{url}: {error.detail}", fix=error.hint or "check OAST_WAREHOUSE__…"
         )
     return Check("warehouse", passed=True, detail=f"{url}: writes, and refuses a second create of one object")
+
+
+def _database_fix(fault: str) -> str:
+    return "oast db upgrade" if "oast db upgrade" in fault else "start it, or mend OAST_DATABASE_URL"

@@ -16,10 +16,10 @@ from app.bootstrap import build_container
 from app.checks import Check, run_checks
 from app.container import Container
 from app.readiness import migration_config
-from app.server import require_safe_listener, serve
+from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.terminal import Output, with_json
-from infra.crypto import Pepper
+from infra.crypto import Pepper, PepperUnusableError
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
 from infra.ids import new_id
@@ -70,6 +70,7 @@ def serve_command(output: Output) -> None:
     faults = [check for check in run_checks(container) if not check.passed]
     if faults:
         raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
+    require_free_port(settings.server)
     container.locations.purge()
     container.database.engine.dispose()
     scheme = "https" if settings.server.certfile else "http"
@@ -328,8 +329,10 @@ def _upgrade(settings: Settings) -> None:
 def _doctor_checks() -> list[Check]:
     try:
         return run_checks(_container())
-    except GatewayError as error:
+    except PepperUnusableError as error:
         return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
+    except GatewayError as error:
+        return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
 
 
 def _operator() -> RequestContext:

@@ -1,6 +1,7 @@
 """Runs the gateway under gunicorn with the limits of the settings."""
 
 import ipaddress
+import socket
 from typing import Any
 
 import gunicorn.app.base
@@ -27,6 +28,20 @@ def require_safe_listener(server: ServerSettings) -> None:
         f"{server.host} is reachable from elsewhere and there is no TLS.",
         hint="Set OAST_SERVER__CERTFILE and OAST_SERVER__KEYFILE, or OAST_SERVER__BEHIND_TLS_PROXY=true behind a load balancer.",
     )
+
+
+def require_free_port(server: ServerSettings) -> None:
+    """Before gunicorn tries five times and says it five times."""
+    try:
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        with socket.create_server((server.host, server.port), family=family, reuse_port=False):
+            return
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidInputError(
+            f"{server.host}:{server.port} cannot be listened on: {reason}.",
+            hint="Set OAST_SERVER__PORT or stop what is there.",
+        ) from error
 
 
 def _is_loopback(host: str) -> bool:

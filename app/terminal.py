@@ -8,11 +8,14 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, TypeVar, cast
 
 import click
+from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from infra.errors import GatewayError
+from infra.observability.logs import redact
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,6 +30,10 @@ def with_json(command: Command) -> Command:
             command(*args, Output(as_json=as_json), **kwargs)
         except GatewayError as error:
             _fail(error.detail, error.hint, error.candidates, error.code, as_json=as_json)
+        except CommandError as error:
+            _fail(f"{error}.", "Is this gateway older than its database?", (), "migration-failed", as_json=as_json)
+        except (OSError, SQLAlchemyError) as error:
+            _fail(_first_line(error), "`oast doctor` looks at each part.", (), "part-unusable", as_json=as_json)
         except ValidationError as error:
             fields = "; ".join(f"OAST_{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
             _fail(
@@ -38,6 +45,10 @@ def with_json(command: Command) -> Command:
             )
 
     return cast("Command", wrapped)
+
+
+def _first_line(error: Exception) -> str:
+    return redact((str(error) or type(error).__name__).splitlines()[0])
 
 
 class Output:

@@ -67,7 +67,8 @@ class Pepper:
             key = bytes.fromhex(path.read_text(encoding="ascii"))
         except (OSError, ValueError) as error:
             raise PepperUnusableError(
-                f"The pepper file {path} cannot be read.", hint="Run `oast init`, or restore the file from its backup."
+                f"The pepper file {path.absolute()} cannot be read.",
+                hint="Restore it from its backup; for a new gateway, run `oast init`. Without its pepper every key is void.",
             ) from error
         if mode & 0o077:
             raise PepperUnusableError(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,56 @@ def test_doctor_notices_an_old_schema(ready: Oast) -> None:
     failed = {check["name"]: check for check in json.loads(ready.run("doctor", "--json", code=1).stdout)}
     assert failed["database"]["fix"] == "oast db upgrade"
     assert "oast db upgrade" in ready.run("serve", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check"),
+    [
+        ("OAST_SERVER__HOST", "0.0.0.0", "listener"),
+        ("OAST_ENGINE__MEMORY_LIMIT", "lots", "limits"),
+        ("OAST_UPLOADS__SPOOL_DIR", "/nowhere", "limits"),
+        ("OAST_WAREHOUSE__URL", "gs://bucket", "settings"),
+    ],
+)
+def test_doctor_finds_what_would_break_later(
+    ready: Oast, monkeypatch: pytest.MonkeyPatch, name: str, value: str, check: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    failed = {each["name"]: each for each in json.loads(ready.run("doctor", "--json", code=1).stdout)}
+    assert not failed[check]["passed"]
+    assert failed[check]["fix"]
+
+
+def test_doctor_looks_for_certificates(ready: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAST_SERVER__CERTFILE", "/nowhere/cert.pem")
+    monkeypatch.setenv("OAST_SERVER__KEYFILE", "/nowhere/key.pem")
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    assert "no such file: /nowhere/cert.pem" in re.sub(r"\s+", " ", ready.run("doctor", code=1).output)
+
+
+def test_a_database_newer_than_the_gateway_is_told_so(ready: Oast) -> None:
+    with cli._container().database.write() as uow:
+        uow.session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        uow.commit()
+    failed = ready.run("db", "upgrade", code=1).output
+    assert "9999" in failed
+    assert "older than its database" in failed
+
+
+def test_a_database_that_is_away_is_an_error_not_a_traceback(oast: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OAST_DATABASE_URL", "postgresql://nobody:secret@127.0.0.1:1/none")
+    failed = oast.run("init", code=1).output
+    assert failed.startswith("error: ")
+    assert "secret" not in failed
+
+
+def test_a_port_in_use_is_named(ready: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("OAST_SERVER__PORT", str(taken.getsockname()[1]))
+        assert "cannot be listened on" in ready.run("serve", code=1).output
 
 
 def test_db_upgrade_may_run_again(ready: Oast) -> None:

@@ -111,7 +111,7 @@ def test_2026_11_overwriting_asks_whose_the_dataset_is_at_the_end_too(football: 
 def test_2026_11_rows_written_into_a_deleted_group_do_not_stay(football: World) -> None:
     key, groups = football.key("football"), football.container.feature_groups
     football.call("POST", GROUPS, key, **frame_request(pa.table({"id": [1]}), {"name": "g"}))
-    tables = groups._tables
+    tables, root = groups._tables, football.directory.parent / "warehouse"
 
     class Slow:
         def __getattr__(self, name: str) -> Any:
@@ -120,19 +120,18 @@ def test_2026_11_rows_written_into_a_deleted_group_do_not_stay(football: World) 
         def write(self, location: str, write: Any) -> Any:
             commit = tables.write(location, write)
             groups._tables = tables
-            store = football.container.store
-            files = {path: store.open_input(path).read() for path in store.list_files(location)}
+            files = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
             deleted = elsewhere(lambda: football.call("DELETE", f"{GROUPS}/g/versions/1", key))
             assert deleted.status_code == 204
             for path, content in files.items():  # as a writer does that had not finished
-                with store.open_output(path) as file:
-                    file.write(content)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
             return commit
 
     groups._tables = Slow()  # type: ignore[assignment]
     answer = football.call("POST", f"{GROUPS}/g/versions/1/rows", key, **frame_request(pa.table({"id": [2]})))
     assert answer.json["code"] == "feature-group-not-found"
-    assert not list((football.directory.parent / "warehouse").rglob("*.parquet"))
+    assert not list(root.rglob("*.parquet"))
 
 
 def test_2026_11_an_upsert_of_no_rows_is_no_fault(football: World) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from app.featurestore.feature_groups.errors import TypeNotSupportedError
-from app.featurestore.feature_groups.types import to_arrow, to_hive
+from app.featurestore.feature_groups.types import TYPE_NAMES, to_arrow, to_hive
 from infra.errors import InvalidInputError
 from tenancy.names import require_name
 
@@ -70,9 +70,13 @@ def resolve_features(spec: GroupSpec, frame: pa.Schema | None) -> list[ResolvedF
         try:
             resolved.append(_resolve(said.get(name, FeatureSpec(name)), frame))
         except InvalidInputError as error:
-            errors.append({"field": name, "message": error.detail})
+            errors.append({"field": name, "message": error.detail, "candidates": list(error.candidates)})
     if errors:
-        raise InvalidInputError("Some features are not valid.", errors=errors)
+        raise InvalidInputError(
+            f"Some features are not valid: {', '.join(str(error['field']) for error in errors[:5])}.",
+            errors=errors,
+            hint=f"Rename columns to lower-case names, and name a type for those that have none: {TYPE_NAMES}",
+        )
     return resolved
 
 

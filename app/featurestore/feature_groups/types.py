@@ -12,6 +12,10 @@ from app.featurestore.feature_groups.errors import TypeNotSupportedError
 _Kind = exp.DType
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 MAX_TYPE_LENGTH = 20_000
+TYPE_NAMES = (
+    "TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), BOOLEAN, STRING, BINARY, DATE, TIMESTAMP, ARRAY<t>, "
+    "STRUCT<name:t,…> or MAP<k,v>."
+)
 # What the parser forgives and no type has: something after its end, two words, other signs, a comma too many.
 _TRAILING = re.compile(r"[>)]\s*[^>),\s]|\w\s+\w|[^\w\s<>(),:]|,\s*([>)]|$)|^\s*$")
 MAX_DEPTH = 32
@@ -151,6 +155,5 @@ _PATTERNS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], str
 def _unknown(text: str) -> TypeNotSupportedError:
     return TypeNotSupportedError(
         f"{text[:120]!r} is no feature type.",
-        hint="Use TINYINT, SMALLINT, INT, BIGINT, FLOAT, DOUBLE, DECIMAL(p,s), BOOLEAN, STRING, BINARY, DATE, TIMESTAMP, "
-        "ARRAY<t>, STRUCT<name:t,…> or MAP<k,v>.",
+        hint=f"Use {TYPE_NAMES}",
     )

@@ -34,8 +34,13 @@ def _pandas(table: pa.Table) -> Any:
     frame = table.to_pandas()
     for name, column in zip(table.column_names, table.columns):
         if types.is_integer(column.type) and column.null_count:
-            frame[name] = pandas.array(column.to_pylist(), dtype=str(column.type).capitalize())
+            frame[name] = pandas.array(column.to_pylist(), dtype=_nullable(column.type))
     return frame
+
+
+def _nullable(kind: pa.DataType) -> str:
+    """`int8` → `Int8`, `uint16` → `UInt16`."""
+    return str(kind).replace("uint", "UInt").replace("int", "Int")
 
 
 def _numpy(table: pa.Table) -> Any:

@@ -60,6 +60,8 @@ def _own_table(frame: Any) -> Optional[pa.Table]:
 
 def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
     pa = require("pyarrow")
+    if hasattr(frame, "to_frame") and not hasattr(frame, "columns"):
+        raise FrameConversionError(f"{type(frame).__name__} is one column, not a frame.", hint="Use .to_frame().")
     if hasattr(frame, "__arrow_c_stream__") and hasattr(pa.RecordBatchReader, "from_stream"):
         return pa.RecordBatchReader.from_stream(frame)
     if hasattr(frame, "toArrow"):  # Spark 4
@@ -72,8 +74,6 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
         raise FrameConversionError(
             f"pyarrow {pa.__version__} cannot read a {type(frame).__name__}.", hint='Run:  pip install "pyarrow>=15"'
         )
-    if hasattr(frame, "to_frame"):
-        raise FrameConversionError(f"{type(frame).__name__} is one column, not a frame.", hint="Use .to_frame().")
     raise FrameConversionError(f"{type(frame).__name__} is not a frame.", hint=f"Accepted are {_ACCEPTED}.")
 
 
