@@ -120,6 +120,14 @@ def receive_frame() -> Frame:
     return Frame(Upload(Path(spool.name), request.mimetype, announced.rows, settings.max_expanded_bytes))
 
 
+def discard_frame() -> None:
+    """Take the body off the wire though nobody needs it: a client still sending would lose the answer to a broken pipe."""
+    if is_frame():
+        left, source = announced_frame().length, request.environ["wsgi.input"]
+        while left and (chunk := source.read(min(_CHUNK, left))):
+            left -= len(chunk)
+
+
 def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
     """A command from a JSON body, or from the metadata of a frame that comes with it."""
     if not is_frame():

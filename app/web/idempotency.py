@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
-from app.web.bodies import announced_frame, is_frame, read_small_body
+from app.web.bodies import announced_frame, discard_frame, is_frame, read_small_body
 from app.web.state import current_container, current_state, request_context
 from infra.database.idempotency import Claim, store_answer
 from infra.errors import ErrorKind, GatewayError, InvalidInputError
@@ -53,8 +53,13 @@ def run_once(view: Callable[[], Any], *, status: int, dump: Dump) -> Any:
     if not _KEY.fullmatch(key):
         raise IdempotencyKeyNotValidError("An Idempotency-Key is 8 to 128 of A-Z, a-z, 0-9, _ and -.")
     ledger = current_container().ledger
-    claim = ledger.claim(_owner(), key, _fingerprint())
+    try:
+        claim = ledger.claim(_owner(), key, _fingerprint())
+    except GatewayError:
+        discard_frame()
+        raise
     if claim.answer is not None:
+        discard_frame()
         return _replay(claim.answer)
     _bind(claim, status, dump)
     try:

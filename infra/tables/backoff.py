@@ -73,6 +73,8 @@ def refusal(error: Exception) -> GatewayError:
     """The engine's own text stays in the cause: it names endpoints and keys of the bucket."""
     if isinstance(error, CommitFailedError):
         return StorageUnavailableError("Too many others write to this table just now.", retry_after=RETRY_AFTER)
+    if "no space left" in str(error).lower():
+        return StorageUnavailableError("The warehouse is full.", hint="Its operator must make room.", retry_after=60)
     if is_transient(error):
         return StorageUnavailableError("The warehouse does not answer.", retry_after=RETRY_AFTER)
     return GatewayError("The table engine refused.")

@@ -1,5 +1,6 @@
 """Bodies under gunicorn: whole or refused, once or not at all."""
 
+import http.client
 import json
 import socket
 import threading
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -172,6 +174,25 @@ def test_the_same_key_writes_once_and_answers_the_same(client: Client) -> None:
     assert _code(reused) == (422, "idempotency-key-reused")
     assert _code(client.send("POST", f"{PATH}?mode=overwrite", body, **headers)) == (422, "idempotency-key-reused")
     assert client.count() == 5000
+
+
+def test_a_large_repetition_gets_its_answer_too(client: Client) -> None:
+    large = pa.table({"id": np.random.default_rng(1).integers(0, 2**60, 2_000_000), "value": np.zeros(2_000_000)})
+    body = arrow_bytes(large)
+    headers = {
+        "Authorization": f"ApiKey {client.key}",
+        **frame_headers(body, 2_000_000),
+        "Idempotency-Key": "insert-0004",
+    }
+    answers = []
+    for _ in range(2):
+        connection = http.client.HTTPConnection("127.0.0.1", client.gateway.port, timeout=60)
+        connection.request("POST", PATH, body, headers)
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.read(), answer.headers["Idempotent-Replay"]))
+        connection.close()
+    assert [(status, replayed) for status, _, replayed in answers] == [(200, None), (200, "true")]
+    assert client.count() == 2_000_000
 
 
 def test_a_refused_request_frees_its_key(client: Client) -> None:

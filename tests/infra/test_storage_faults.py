@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake.exceptions import DeltaError
 
 from infra.engines.duckdb_engine import DuckDbEngine
 from infra.errors import NotFoundError, StorageUnavailableError
@@ -17,6 +18,7 @@ from infra.storage.credentials import with_credentials
 from infra.storage.local import LocalObjectStore
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.s3 import S3ObjectStore
+from infra.tables.backoff import refusal
 from infra.tables.delta import DeltaTableStore
 from tests.conformance.stores import SCHEMA, append, contents, rows_of, upsert
 from tests.lab.proxy import Fault, FaultyProxy, faulty_proxy
@@ -232,3 +234,12 @@ def careless_store() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
+
+
+def test_a_full_warehouse_is_told_so() -> None:
+    error = DeltaError(
+        "Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error 28)"
+    )
+    told = refusal(error)
+    assert isinstance(told, StorageUnavailableError)
+    assert told.detail == "The warehouse is full."
