@@ -62,7 +62,7 @@ def fields_not_valid(messages: Any) -> InvalidInputError:
 
 def _http_problem(error: HTTPException) -> Response:
     """Flask's own refusals: no such route, wrong method, a body that does not fit its schema."""
-    messages = getattr(error, "data", {}).get("messages") if hasattr(error, "data") else None
+    messages = (getattr(error, "data", None) or {}).get("messages")
     if messages:
         return gateway_problem(fields_not_valid(messages))
     status = HTTPStatus(error.code or 500)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,15 +111,13 @@ class Frame:
                 yield batch.replace_schema_metadata(None)
 
 
-class _readable:  # noqa: N801 reads as a clause: `with _readable():`
+@contextmanager
+def _readable() -> Iterator[None]:
     """Turns Arrow's errors about the bytes into ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, pa.ArrowException | OSError | EOFError | UnicodeDecodeError):
-            raise FrameInvalidError(f"The frame cannot be read: {str(error)[:300]}") from error
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        raise FrameInvalidError(f"The frame cannot be read: {str(error)[:300]}") from error
 
 
 def _is_text_or_bytes(column: pa.DataType) -> bool:
