@@ -17,7 +17,7 @@ from tenancy.access import (
     ScopeMissingError,
 )
 from tenancy.actions import RULES, Action
-from tenancy.policy import Verdict, decide, refuse_key
+from tenancy.policy import Grant, Verdict, decide, refuse_key
 from tenancy.principals import Principal
 from tenancy.projects.models import Project
 from tenancy.projects.repository import ProjectRepository
@@ -32,13 +32,11 @@ class DatabaseAuthorizer:
         self._clock = clock
 
     def require(self, session: Session, principal: Principal, action: Action, project: str) -> Access:
-        now = self._clock.now()
         self.require_key(principal, action)
         found = ProjectRepository(session).find(project)
         if found is None:
             _refuse(Verdict.INVISIBLE, principal, action, project)
-        grants = ShareRepository(session).grants_to(principal.project_id) if principal.project_id else []
-        decision = decide(principal, action, found.id, grants, now)
+        decision = decide(principal, action, found.id, _grants(session, principal), self._clock.now())
         if not decision.is_allowed:
             _refuse(decision.verdict, principal, action, project)
         return Access(found.id, found.name, decision.grant)
@@ -66,7 +64,14 @@ class DatabaseAuthorizer:
     def accesses(self, session: Session, principal: Principal, action: Action) -> list[Access]:
         projects = session.scalars(select(Project).where(Project.id.in_(self.visible(principal, action))))
         ordered = sorted(projects, key=lambda project: (project.id != principal.project_id, project.name))
-        return [self.require(session, principal, action, project.name) for project in ordered]
+        self.require_key(principal, action)
+        grants, now = _grants(session, principal), self._clock.now()
+        decided = [(project, decide(principal, action, project.id, grants, now)) for project in ordered]
+        return [Access(project.id, project.name, made.grant) for project, made in decided if made.is_allowed]
+
+
+def _grants(session: Session, principal: Principal) -> list[Grant]:
+    return ShareRepository(session).grants_to(principal.project_id) if principal.project_id else []
 
 
 def _refuse(verdict: Verdict, principal: Principal, action: Action, project: str) -> NoReturn:

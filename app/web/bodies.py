@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
@@ -124,8 +125,9 @@ def discard_frame() -> None:
     """Take the body off the wire though nobody needs it: a client still sending would lose the answer to a broken pipe."""
     if is_frame():
         left, source = announced_frame().length, request.environ["wsgi.input"]
-        while left and (chunk := source.read(min(_CHUNK, left))):
-            left -= len(chunk)
+        with suppress(OSError):  # the client is gone, and the answer with it
+            while left and (chunk := source.read(min(_CHUNK, left))):
+                left -= len(chunk)
 
 
 def receive_command(schema: Schema) -> tuple[Any, Frame | None]:

@@ -61,9 +61,7 @@ class LocalObjectStore:
 
     def sweep(self, older_than: timedelta) -> int:
         before = time.time() - older_than.total_seconds()
-        staged = self._root / _STAGING
-        old = [file for file in staged.glob("*") if file.stat().st_mtime < before] if staged.is_dir() else []
-        return sum(_removed(file) for file in old)
+        return sum(_removed(file) for file in (self._root / _STAGING).glob("*") if _is_older(file, before))
 
     def probe(self) -> None:
         try:
@@ -137,6 +135,14 @@ class _PublishedFile(io.BufferedWriter):
         # The inherited finaliser closes, which would publish a file that its writer forgot half-way.
         if not self.closed:
             self.discard()
+
+
+def _is_older(file: Path, before: float) -> bool:
+    """Never for a file that is gone: writers publish theirs at any moment."""
+    try:
+        return file.stat().st_mtime < before
+    except FileNotFoundError:
+        return False
 
 
 def _sync_directory(directory: Path) -> None:

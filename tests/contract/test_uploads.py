@@ -127,12 +127,11 @@ def test_headers_are_asked_for_before_the_body_is_taken(client: Client) -> None:
 
 
 def test_a_chunked_command_is_refused(client: Client) -> None:
-    start = b'{"features": ["id"]}' + b" " * (1 << 20)
-    chunked = b"%x\r\n%sGARBAGE\r\n0\r\n\r\n" % (len(start) + 7, start)
+    """By its headers alone: a body cut at the limit would otherwise pass for a whole one."""
     lines = f"POST /api/v1/projects/football/queries HTTP/1.1\r\nHost: g\r\nAuthorization: ApiKey {client.key}\r\n"
-    lines += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    lines += "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", client.gateway.port), timeout=30) as connection:
-        connection.sendall(lines.encode() + chunked)
+        connection.sendall(lines.encode())
         connection.shutdown(socket.SHUT_WR)
         assert b"header-missing" in b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -140,8 +139,7 @@ def test_a_chunked_command_is_refused(client: Client) -> None:
 def test_a_chunked_frame_is_refused(client: Client) -> None:
     body = arrow_bytes(ROWS)
     headers = {**frame_headers(body, ROWS.num_rows), "Transfer-Encoding": "chunked"}
-    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    assert b"header-missing" in client.send_raw(chunked, headers)
+    assert b"header-missing" in client.send_raw(b"", headers)
     assert client.count() == 0
 
 

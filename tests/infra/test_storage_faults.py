@@ -1,8 +1,11 @@
 """Stores that cut, refuse, or break the promise that commits rest on."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -243,3 +246,16 @@ def test_a_full_warehouse_is_told_so() -> None:
     told = refusal(error)
     assert isinstance(told, StorageUnavailableError)
     assert told.detail == "The warehouse is full."
+
+
+def test_half_written_files_are_swept_when_they_are_old(tmp_path: Path) -> None:
+    store = LocalObjectStore(tmp_path)
+    assert store.sweep(timedelta()) == 0
+    staging = tmp_path / ".staging"
+    staging.mkdir()
+    for name, age in (("dead", 90_000), ("alive", 10)):
+        (staging / name).touch()
+        os.utime(staging / name, (time.time() - age,) * 2)
+    (staging / "published-meanwhile").symlink_to(tmp_path / "gone")
+    assert store.sweep(timedelta(hours=24)) == 1
+    assert sorted(file.name for file in staging.iterdir()) == ["alive", "published-meanwhile"]

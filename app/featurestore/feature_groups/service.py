@@ -252,17 +252,17 @@ class FeatureGroupService:
         rows = conform(frame, schema)
         commit = self._commit(context, location, mode, rows, keys)
         info = InsertInfo(rows.rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
-        with self._database.write() as uow:
-            try:
+        try:
+            with self._database.write() as uow:
                 group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
-            except FeatureGroupNotFoundError:
-                # Deleted, and its bytes removed, while these rows were written: they must not stay behind.
-                self._locations.remove(location)
-                raise
-            FeatureGroupRepository(uow.session).note_table_version(group, commit.version)
-            self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, mode=mode.value, rows=rows.rows)
-            context.remember(uow.session, info)
-            uow.commit()
+                FeatureGroupRepository(uow.session).note_table_version(group, commit.version)
+                self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, mode=mode.value, rows=rows.rows)
+                context.remember(uow.session, info)
+                uow.commit()
+        except FeatureGroupNotFoundError:
+            # Deleted, and its bytes removed, while these rows were written: they must not stay behind.
+            self._locations.remove(location)
+            raise
         return info
 
     def list_partitions(
