@@ -133,6 +133,20 @@ class EngineLimitError(GatewayError):
     title = "The query is too large for this gateway"
 
 
+class QueryRefusedError(InvalidInputError):
+    """SQL that a user wrote and that does more than read feature groups."""
+
+    code = "query-refused"
+    title = "The SQL is refused"
+
+
+class QueryInvalidError(InvalidInputError):
+    """SQL that a user wrote and that makes no sense."""
+
+    code = "query-invalid"
+    title = "The SQL is not valid"
+
+
 class FrameInvalidError(GatewayError):
     """Uploaded bytes are no valid Arrow stream or Parquet file."""
 

@@ -1,76 +1,82 @@
-"""One fresh, locked-down DuckDB connection."""
+"""One locked-down DuckDB connection."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import duckdb_extension_httpfs
 
 from infra.engines.duckdb_types import literal
-from infra.engines.duckdb_views import create_view
-from infra.ports.engine import EngineQuery
-from infra.storage.location import S3Options, Warehouse
+from infra.engines.protocol import Access, Job, StoredRows
+from infra.ports.tables import Snapshot
+from infra.storage.location import S3Options
 
 
-@dataclass(frozen=True)
-class SessionLimits:
-    """`memory_limit` in DuckDB's form, such as `1GB`; it and `threads` hold for one query, not for all together."""
+def new_database(*, remote: bool) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, with the extension that reads from S3 if it is to be remote.
 
-    memory_limit: str
-    threads: int
-
-
-def open_session(warehouse: Warehouse, limits: SessionLimits, spill: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory database of its own: nothing one query defines can be seen by another."""
-    connection = duckdb.connect(
+    It has one thread, its own: with more it could not be forked.
+    """
+    database = duckdb.connect(
         ":memory:",
         config={
-            "memory_limit": limits.memory_limit,
-            "threads": limits.threads,
-            "temp_directory": str(spill),
+            "threads": 1,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
+            "allow_community_extensions": False,
             "python_enable_replacements": False,
             "allow_persistent_secrets": False,
         },
     )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET parquet_metadata_cache = true")
-        if warehouse.s3 is not None:
-            _connect_s3(connection, warehouse.url, warehouse.s3)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    # Files of a table never change, so what is in memory of one needs no second look.
+    for setting in (
+        "TimeZone = 'UTC'",
+        "parquet_metadata_cache = true",
+        "validate_external_file_cache = 'NO_VALIDATION'",
+    ):
+        database.execute(f"SET GLOBAL {setting}")
+    if remote:
+        _load_s3(database)
+    return database
 
 
-def define_tables(connection: duckdb.DuckDBPyConnection, warehouse: Warehouse, query: EngineQuery) -> None:
-    """Make the query's tables visible, and nothing else: files outside the warehouse are out of reach from here on."""
-    connection.execute(f"SET allowed_directories = [{literal(warehouse.url + '/')}]")
+def confine_session(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
+    """From here on the query's files can be read, and nothing else."""
+    connection.execute("SET enable_progress_bar = false")
+    connection.execute(f"SET memory_limit = {literal(job.memory_limit)}")
+    connection.execute(f"SET threads = {job.threads}")
+    connection.execute(f"SET temp_directory = {literal(job.spill)}")
+    connection.execute(f"SET max_temp_directory_size = '{job.spill_bytes}B'")
+    if job.access is not None:
+        connection.execute(f"CREATE SECRET warehouse ({_secret(job.access)})")
+    connection.execute(f"SET allowed_paths = [{', '.join(literal(uri) for uri in _paths(job))}]")
     connection.execute("SET enable_external_access = false")
-    for name, snapshot in query.tables.items():
-        create_view(connection, name, snapshot)
+
+
+def lock_session(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _connect_s3(connection: duckdb.DuckDBPyConnection, url: str, s3: S3Options) -> None:
-    from infra.storage.credentials import with_credentials  # noqa: PLC0415 brings boto3, which is heavy
+def _paths(job: Job) -> list[str]:
+    """Everything the query reads."""
+    stored = [table.path for table in job.tables.values() if isinstance(table, StoredRows)]
+    return stored + [file.uri for table in job.tables.values() if isinstance(table, Snapshot) for file in table.files]
+
+
+def _load_s3(database: duckdb.DuckDBPyConnection) -> None:
+    import duckdb_extension_httpfs  # noqa: PLC0415 not needed for a directory
 
     package = Path(duckdb_extension_httpfs.__file__).parent
     extension = package / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
-    connection.execute(f"LOAD {literal(str(extension))}")
-    connection.execute("SET http_timeout = 10")
-    connection.execute("SET http_retries = 3")
-    connection.execute("SET enable_http_metadata_cache = true")
-    connection.execute(f"CREATE SECRET warehouse ({_secret(url, with_credentials(s3))})")
+    database.execute(f"LOAD {literal(str(extension))}")
+    database.execute("SET GLOBAL http_timeout = 10")
+    database.execute("SET GLOBAL http_retries = 3")
+    database.execute("SET GLOBAL enable_http_metadata_cache = true")
 
 
-def _secret(url: str, s3: S3Options) -> str:
+def _secret(access: Access) -> str:
+    s3: S3Options = access.options
     options = {
         "TYPE": "s3",
-        "SCOPE": literal(url),
+        "SCOPE": literal(access.scope),
         "KEY_ID": literal(s3.access_key_id or ""),
         "SECRET": literal(s3.secret_access_key or ""),
         "SESSION_TOKEN": literal(s3.session_token) if s3.session_token else None,
