@@ -1,8 +1,10 @@
 """Delta tables through delta-rs."""
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -11,14 +13,18 @@ import pyarrow as pa
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from infra.errors import ConflictError, GatewayError, InvalidInputError, NotFoundError, StorageUnavailableError
-from infra.ports.tables import BatchFactory, Commit, Snapshot, Write, WriteMode
+from infra.errors import ConflictError, GatewayError, NotFoundError, StorageUnavailableError
+from infra.ports.tables import Author, BatchFactory, Commit, LoggedCommit, Snapshot, Write, WriteMode
 from infra.storage.location import Warehouse
 from infra.storage.warehouse import open_object_store
 from infra.tables.backoff import RETRY_AFTER, Backoff, is_transient, refusal
+from infra.tables.columns import missing_columns
+from infra.tables.entries import EntryCache
+from infra.tables.files import difference, read_history, read_snapshot
 from infra.tables.identifiers import quoted
-from infra.tables.log import CommitLog, next_commit, read_snapshot
+from infra.tables.log import KEEP_LOG, KEEP_LOG_OF_TABLE, CommitLog, commit_times, logged_commits, next_commit
 from infra.tables.options import storage_options
+from infra.tables.portable import require_portable, require_zones
 from infra.tables.source import RowSource, empty_rows
 
 _BEFORE_ALL: Final = -1
@@ -39,12 +45,19 @@ class DeltaTableStore:
         self._files = open_object_store(warehouse)
         self._commit_deadline = commit_deadline
         self._locks = _TableLocks()
+        self._entries = EntryCache()
 
     def create(
-        self, location: str, schema: pa.Schema, *, partition_by: Sequence[str], rows: BatchFactory | None
+        self,
+        location: str,
+        schema: pa.Schema,
+        *,
+        partition_by: Sequence[str],
+        rows: BatchFactory | None,
+        author: Author | None = None,
     ) -> Commit:
         uri = self._warehouse.uri(location)
-        _require_portable(schema, partition_by)
+        require_portable(schema, partition_by)
         source = RowSource(rows or empty_rows(schema), schema, partition_by=partition_by)
         creation = f"create-{uuid4()}"
         failure: Exception | None = None
@@ -54,9 +67,11 @@ class DeltaTableStore:
                 source.reader(),
                 mode="error",
                 partition_by=list(partition_by),
+                configuration=KEEP_LOG_OF_TABLE,
                 storage_options=self._options,
                 writer_properties=_writer_properties(),
-                commit_properties=next_commit(None, creation),
+                commit_properties=next_commit(None, creation, author),
+                post_commithook_properties=KEEP_LOG,
             )
         except (DeltaError, OSError) as error:
             if source.error is not None:
@@ -81,10 +96,57 @@ class DeltaTableStore:
 
     def snapshot(self, location: str, version: int | None = None) -> Snapshot:
         with _translated(location):
-            return read_snapshot(self._open(location, version), self._warehouse.uri(location))
+            table = self._open(location)
+            if version is not None and version != table.version():
+                # Asked for a version far beyond the newest, delta-rs 1.6.6 looks for all in between, deaf to everything.
+                _require_version(version, table.version())
+                table.load_as_version(version)
+            return read_snapshot(table, self._warehouse.uri(location))
+
+    def commits(self, location: str) -> list[LoggedCommit]:
+        log = self._log(location)
+        return logged_commits(log.entries(log.versions()))[::-1]
+
+    def version_at(self, location: str, moment: datetime) -> int:
+        log = self._log(location)
+        entries = log.entries(log.versions())
+        times = commit_times(entries)
+        until = bisect_right(times, moment)
+        if until == 0:
+            first = f"version {entries[0].version} of {times[0].isoformat(timespec='milliseconds')}"
+            raise NotFoundError(f"The table has no version that old; the first that is known is {first}.")
+        return entries[until - 1].version
+
+    def history(self, location: str, version: int) -> Snapshot:
+        log = self._log(location)
+        versions = log.versions()
+        _require_version(version, versions[-1])
+        entries = log.entries(range(version + 1))
+        if len(entries) <= version:
+            raise NotFoundError(
+                f"The log of the table no longer reaches back to its first commit, only to {versions[0]}."
+            )
+        return read_history(entries, self._warehouse.uri(location))
+
+    def difference(self, location: str, old: int, new: int) -> tuple[Snapshot, Snapshot]:
+        return difference(self.snapshot(location, old), self.snapshot(location, new))
+
+    def add_columns(self, location: str, columns: pa.Schema, author: Author | None = None) -> int:
+        require_zones(columns)
+        uri, backoff = self._warehouse.uri(location), Backoff(self._commit_deadline)
+        with self._locks.held(uri, backoff.remaining):
+            while True:
+                with backoff.attempt():
+                    table = self._open(location)
+                    missing = missing_columns(table, columns)
+                    if not missing:
+                        return table.version()
+                    backoff.require_more_time()
+                    addition = next_commit(table, f"columns-{uuid4()}", author)
+                    table.alter.add_columns(missing, commit_properties=addition, post_commithook_properties=KEEP_LOG)
 
     def _write_once(self, location: str, write: Write, backoff: Backoff) -> Commit:
-        log, searched = CommitLog(self._files, location), write.since_version
+        log, searched = self._log(location), write.since_version
         while True:
             with backoff.attempt():
                 table = self._open(location)
@@ -109,7 +171,8 @@ class DeltaTableStore:
                 source.reader(),
                 mode="append" if write.mode is WriteMode.APPEND else "overwrite",
                 writer_properties=_writer_properties(),
-                commit_properties=next_commit(table, write.request_id),
+                commit_properties=next_commit(table, write.request_id, write.author),
+                post_commithook_properties=KEEP_LOG,
             )
         except (DeltaError, OSError) as error:
             # A commit is tried only after the last row, so a source that failed has committed nothing.
@@ -120,7 +183,7 @@ class DeltaTableStore:
 
     def _created(self, location: str, creation: str, source: RowSource, failure: Exception | None) -> Commit:
         """Our own version 0, also where the answer to its commit was lost; otherwise why there is none."""
-        log, backoff = CommitLog(self._files, location), Backoff(self._commit_deadline)
+        log, backoff = self._log(location), Backoff(self._commit_deadline)
         while True:
             with backoff.attempt():
                 try:
@@ -131,6 +194,9 @@ class DeltaTableStore:
                 if commit is None and failure is not None:
                     raise ConflictError("There is a table at this location already.") from failure
                 return _accounted(commit, source)
+
+    def _log(self, location: str) -> CommitLog:
+        return CommitLog(self._files, location, self._entries)
 
     def _open(self, location: str, version: int | None = None) -> DeltaTable:
         return DeltaTable(self._warehouse.uri(location), version=version, storage_options=self._options)
@@ -164,9 +230,15 @@ def _merge(table: DeltaTable, source: RowSource, write: Write) -> None:
         target_alias="target",
         streamed_exec=True,
         writer_properties=_writer_properties(),
-        commit_properties=next_commit(table, write.request_id),
+        commit_properties=next_commit(table, write.request_id, write.author),
+        post_commithook_properties=KEEP_LOG,
     )
     merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _require_version(version: int, newest: int) -> None:
+    if not 0 <= version <= newest:
+        raise NotFoundError(f"The table has no version {version}; its newest is {newest}.")
 
 
 def _accounted(commit: Commit | None, source: RowSource | None) -> Commit:
@@ -192,31 +264,11 @@ def _writer_properties() -> WriterProperties:
     )
 
 
-def _require_portable(schema: pa.Schema, partition_by: Sequence[str]) -> None:
-    for name in partition_by:
-        if name not in schema.names:
-            raise InvalidInputError(f"Partition column {name!r} is no column of the table.")
-        if pa.types.is_nested(schema.field(name).type) or _has_no_text_form(schema.field(name).type):
-            raise InvalidInputError(f"Column {name!r} is {schema.field(name).type}, which cannot partition a table.")
-    if len(schema.names) == len(set(partition_by)):
-        raise InvalidInputError("A table needs a column that does not partition it.")
-    # One naive timestamp would raise the table to reader 3 / writer 7 for ever.
-    naive = [field.name for field in schema if pa.types.is_timestamp(field.type) and field.type.tz is None]
-    if naive:
-        raise InvalidInputError(f"Timestamps without a zone: {naive}.")
-
-
-def _has_no_text_form(column: pa.DataType) -> bool:
-    # Decimals too: delta-rs 1.6.6 writes a negative one as `-1.-500` and cannot read it back.
-    unfit = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_binary, pa.types.is_large_binary)
-    return any(is_unfit(column) for is_unfit in unfit)
-
-
 @contextmanager
 def _translated(location: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError) as error:
         if isinstance(error, TableNotFoundError) or not is_transient(error):
-            raise NotFoundError(f"There is no such table or version at {location!r}.") from error
+            raise NotFoundError(f"There is no table at {location!r}.") from error
         raise refusal(error) from error

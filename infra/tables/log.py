@@ -1,4 +1,4 @@
-"""What the Delta log says: who committed what, and which files make a version.
+"""What the Delta log says: who committed what, and when.
 
 Commits are read as files here and not through `DeltaTable.history()` of delta-rs 1.6.6, for two measured reasons: it
 numbers entries from the version it knows while it lists what has been written since, so that under concurrency a version
@@ -6,26 +6,33 @@ is off by one or more; and it holds the interpreter's lock while it waits for th
 stops every thread of the process.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
-from urllib.parse import unquote
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 
-from infra.errors import NotFoundError
+from infra.errors import GatewayError, NotFoundError
 from infra.ports.storage import ObjectStore
-from infra.ports.tables import Commit, DataFile, Snapshot
+from infra.ports.tables import Author, Commit, LoggedCommit
+from infra.tables.entries import EntryCache, LogEntry, parse_entry
 
 _APPLICATION: Final = "oasthouse"
 _REQUEST: Final = "oasthouse.request"
+_MEMBER: Final = "oasthouse.member"
+_KEY: Final = "oasthouse.key"
 _READ_AT_ONCE: Final = 8
+_FILE: Final = re.compile(r"/_delta_log/(\d{20})\.json$")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WRITE_MODES: Final = {"Append": "append", "Overwrite": "overwrite"}
+# delta-rs would drop log files that are 30 days old when it writes a checkpoint, and with them when rows came and went.
+KEEP_LOG: Final = PostCommitHookProperties(cleanup_expired_logs=False)
+KEEP_LOG_OF_TABLE: Final = {"delta.enableExpiredLogCleanup": "false"}
 
 
-def next_commit(table: DeltaTable | None, request_id: str) -> CommitProperties:
+def next_commit(table: DeltaTable | None, request_id: str, author: Author | None) -> CommitProperties:
     """Metadata for the commit that follows what this handle has read.
 
     The application transaction is a compare-and-swap: delta-rs refuses it when the log has moved since this very handle
@@ -33,8 +40,9 @@ def next_commit(table: DeltaTable | None, request_id: str) -> CommitProperties:
     with; it must not be retried, or two creators would both succeed and the second append its rows to the first's table.
     """
     seen = 0 if table is None else (table.transaction_version(_APPLICATION) or 0)
+    written_by = {} if author is None else {_MEMBER: author.member, _KEY: author.key_id}
     return CommitProperties(
-        custom_metadata={_REQUEST: request_id},
+        custom_metadata={_REQUEST: request_id, **written_by},
         max_commit_retries=0 if table is None else None,
         app_transactions=[Transaction(_APPLICATION, seen + 1)],
     )
@@ -43,66 +51,119 @@ def next_commit(table: DeltaTable | None, request_id: str) -> CommitProperties:
 class CommitLog:
     """The commit files of one table."""
 
-    def __init__(self, store: ObjectStore, location: str) -> None:
+    def __init__(self, store: ObjectStore, location: str, cache: EntryCache) -> None:
         self._store = store
         self._location = location
+        self._cache = cache
 
     def find(self, request_id: str, *, after: int, until: int) -> Commit | None:
         """The commit of this request among the versions `after` (excluded) to `until`."""
-        versions = range(until, after, -1)
+        entries = self.entries(range(until, after, -1))
+        return next((_counted(entry) for entry in entries if entry.info.get(_REQUEST) == request_id), None)
+
+    def versions(self) -> list[int]:
+        """Those whose file is there, in order; NotFoundError if none is."""
+        paths = self._store.list_files(f"{self._location}/_delta_log")
+        found = sorted(int(match[1]) for path in paths if (match := _FILE.search(path)))
+        if not found:
+            raise NotFoundError(f"There is no table at {self._location!r}.")
+        return found
+
+    def entries(self, versions: Sequence[int]) -> list[LogEntry]:
+        """In the order asked; what has expired is left out."""
         if len(versions) <= 1:
-            found = [self._commit_of(version, request_id) for version in versions]
+            found = [self._entry(version) for version in versions]
         else:
             with ThreadPoolExecutor(min(len(versions), _READ_AT_ONCE)) as pool:
-                found = list(pool.map(lambda version: self._commit_of(version, request_id), versions))
-        return next((commit for commit in found if commit is not None), None)
+                found = list(pool.map(self._entry, versions))
+        return [entry for entry in found if entry is not None]
 
-    def _commit_of(self, version: int, request_id: str) -> Commit | None:
+    def _entry(self, version: int) -> LogEntry | None:
+        entry = self._cache.find(self._location, version)
+        if entry is not None:
+            return entry
         try:
             with self._store.open_input(f"{self._location}/_delta_log/{version:020}.json") as file:
-                actions = [json.loads(line) for line in file.read().splitlines()]
+                entry = parse_entry(version, file.read())
         except NotFoundError:  # expired and cleaned up: too old to be a retry of anything
             return None
-        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-        return _counted(version, info, actions) if info.get(_REQUEST) == request_id else None
+        self._cache.keep(self._location, entry)
+        return entry
 
 
-def _counted(version: int, info: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> Commit:
-    if info["operation"] == "MERGE":
-        metrics = info["operationMetrics"]
-        return Commit(version, int(metrics["num_target_rows_inserted"]), int(metrics["num_target_rows_updated"]))
-    added = sum(json.loads(action["add"]["stats"])["numRecords"] for action in actions if "add" in action)
-    return Commit(version, rows_inserted=int(added), rows_updated=0)
+def commit_times(entries: Iterable[LogEntry]) -> list[datetime]:
+    """When each was committed; `entries` are in order of version.
+
+    Clocks of several writers differ, and two commits can fall into one millisecond. As in Delta's own time travel, a time
+    that is not after the one before it is moved there, so that each version has a moment at which it was the newest.
+    """
+    times, last = [], -1
+    for entry in entries:
+        last = max(entry.timestamp, last + 1)
+        times.append(_EPOCH + timedelta(milliseconds=last))
+    return times
 
 
-def read_snapshot(table: DeltaTable, root: str) -> Snapshot:
-    """`root` is the table's absolute location, below which the log names its files."""
-    return Snapshot(
-        version=table.version(),
-        schema=pa.schema(table.schema().to_arrow()),
-        partition_by=tuple(table.metadata().partition_columns),
-        files=tuple(_files(table, root)),
-    )
+def logged_commits(entries: Sequence[LogEntry]) -> list[LoggedCommit]:
+    """In order of version, as given."""
+    commits, rows = [], dict[str, int | None]()
+    for entry, at in zip(entries, commit_times(entries), strict=True):
+        operation = _operation(entry)
+        inserted, updated, deleted = _counts(entry, operation, [rows.pop(path, None) for path in entry.removed])
+        rows |= {file.path: file.rows for file in entry.added}
+        commits.append(LoggedCommit(entry.version, at, operation, inserted, updated, deleted, _author(entry.info)))
+    return commits
 
 
-def _files(table: DeltaTable, root: str) -> Iterator[DataFile]:
-    actions = pa.table(table.get_add_actions(flatten=False))
-    partitions = _partition_texts(actions)
-    paths, sizes, rows = (actions.column(name).to_pylist() for name in ("path", "size_bytes", "num_records"))
-    for index, (path, size, count) in enumerate(zip(paths, sizes, rows, strict=True)):
-        # The log holds URL-encoded paths; a partition value is encoded once more inside them, so decode once only.
-        yield DataFile(
-            uri=f"{root}/{unquote(path)}",
-            bytes=size,
-            rows=count,
-            partition={name: values[index] for name, values in partitions.items()},
-        )
+def _operation(entry: LogEntry) -> str:
+    if entry.version == 0:
+        return "create"
+    match entry.info.get("operation"):
+        case "WRITE":
+            return _WRITE_MODES.get(str((entry.info.get("operationParameters") or {}).get("mode")), "other")
+        case "MERGE":
+            return "upsert"
+        case "ADD COLUMN" | "ADD COLUMNS":
+            return "append_features"
+        case _:
+            return "other"
 
 
-def _partition_texts(actions: pa.Table) -> dict[str, list[str | None]]:
-    if "partition" not in actions.column_names:
-        return {}
-    column = actions.column("partition").combine_chunks()
-    return {
-        field.name: pc.cast(pc.struct_field(column, [field.name]), pa.string()).to_pylist() for field in column.type
-    }
+_Counts: TypeAlias = tuple[int | None, int | None, int | None]
+"""Rows inserted, updated and deleted."""
+
+
+def _counts(entry: LogEntry, operation: str, removed: Sequence[int | None]) -> _Counts:
+    """`removed` are the rows of each file that went."""
+    if not entry.changes_data:
+        return 0, 0, 0
+    match operation:
+        case "create" | "append" | "overwrite":
+            return _total([file.rows for file in entry.added]), 0, _total(removed)
+        case "upsert":
+            metrics = entry.info.get("operationMetrics") or {}
+            return _metric(metrics, "inserted"), _metric(metrics, "updated"), _metric(metrics, "deleted")
+        case _:
+            return None, None, None
+
+
+def _metric(metrics: Mapping[str, Any], name: str) -> int | None:
+    count = metrics.get(f"num_target_rows_{name}")
+    return None if count is None else int(count)
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _author(info: Mapping[str, Any]) -> Author | None:
+    return Author(info[_MEMBER], info[_KEY]) if _MEMBER in info and _KEY in info else None
+
+
+def _counted(entry: LogEntry) -> Commit:
+    """Of a commit of ours, whose writer counts."""
+    inserted, updated, _ = _counts(entry, _operation(entry), ())
+    if inserted is None or updated is None:
+        raise GatewayError(f"The log does not count the rows of version {entry.version}.")
+    return Commit(entry.version, inserted, updated)

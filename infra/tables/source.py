@@ -82,5 +82,9 @@ def _require_same_columns(incoming: pa.Schema, expected: pa.Schema) -> None:
     twice = sorted({name for name in incoming.names if incoming.names.count(name) > 1})
     if missing or extra or twice:
         raise InvalidInputError(
-            f"The rows do not fit the table: missing columns {missing}, unknown columns {extra}, doubled columns {twice}."
+            f"The rows do not fit the table: missing columns {missing}, unknown columns {extra}, doubled columns {twice}.",
+            # Who sends rows knows the table's columns, but for those that are being added at this moment.
+            hint="Columns are being added, or adding them was cut off. Repeat that, then send the rows with them."
+            if missing and not extra
+            else None,
         )

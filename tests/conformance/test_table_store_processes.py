@@ -58,7 +58,7 @@ def test_a_writer_killed_after_its_commit_is_answered_on_the_next_try(
 _EVERYTHING = """
 from pathlib import Path
 import pyarrow as pa
-from infra.engines.duckdb_engine import DuckDbEngine
+from infra.engines.process_engine import ProcessEngine
 from infra.ports.engine import EngineQuery
 from infra.storage.location import parse_warehouse
 from infra.tables.delta import DeltaTableStore
@@ -68,7 +68,7 @@ store = DeltaTableStore(warehouse)
 rows = rows_of(*((n, "team", 1.0) for n in range(1000)))
 store.create("p/t", SCHEMA, partition_by=["team"], rows=rows)
 store.write("p/t", upsert(rows, "two"))
-engine = DuckDbEngine(warehouse, temp_directory=Path({url!r}) / "spill")
+engine = ProcessEngine(warehouse, temp_directory=Path({url!r}) / "spill")
 with engine.execute(EngineQuery("SELECT * FROM t", {{"t": store.snapshot("p/t")}}, SCHEMA)) as stream:
     assert sum(batch.num_rows for batch in stream) == 1000
 stream = engine.execute(EngineQuery("SELECT range AS n FROM range(100000000000)", {{}}, pa.schema([("n", pa.int64())])))
