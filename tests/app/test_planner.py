@@ -1,6 +1,4 @@
-"""Plans are values: tests compare them whole, or the SQL they become."""
-
-from uuid import UUID
+"""Which groups features are read of. Plans are values: tests compare them whole, or the SQL they become."""
 
 import pytest
 from hypothesis import given
@@ -10,41 +8,13 @@ from app.featurestore.query.errors import (
     FeatureAmbiguousError,
     FeatureNotFoundError,
     FeatureStoreNotFoundError,
-    JoinKeyNotFoundError,
 )
-from app.featurestore.query.explain import explain
-from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
+from app.featurestore.query.expression import FeatureExpression
 from app.featurestore.query.lowering import to_sql
-from app.featurestore.query.planner import Column, LogicalPlan, Source, plan, plan_group
+from app.featurestore.query.planner import plan, plan_group
+from app.featurestore.query.plans import Column, KeyPair, LogicalPlan, Source
 from infra.errors import InvalidInputError
-
-
-def group(
-    name: str, *features: str, key: tuple[str, ...] = ("team_id",), version: int = 1, project: str = "football"
-) -> CatalogGroup:
-    """A group whose key columns come first."""
-    own = project == "football"
-    return CatalogGroup(
-        id=UUID(int=hash((project, name, version)) & (2**128 - 1)),
-        project=project,
-        featurestore=f"{project}_featurestore",
-        name=name,
-        version=version,
-        features=dict.fromkeys((*key, *features), "double"),
-        primary_key=key,
-        grant="own project" if own else "share 1",
-        is_own=own,
-    )
-
-
-def catalog(*groups: CatalogGroup) -> CatalogSnapshot:
-    stores = sorted({group.featurestore for group in groups} | {"football_featurestore"})
-    return CatalogSnapshot(groups, stores)
-
-
-def ask(*features: str, **options: object) -> FeatureExpression:
-    return FeatureExpression(features, **options)  # type: ignore[arg-type]
-
+from tests.app.catalogs import ask, catalog, group
 
 TEAMS = group("teams_features", "team_budget", "team_position")
 PLAYERS = group("players_features", "average_player_age", "sum_player_age")
@@ -53,17 +23,17 @@ TOUR = catalog(TEAMS, PLAYERS, ATTENDANCES)
 
 
 def test_features_of_three_groups_are_joined_on_their_common_key() -> None:
+    on_team = (KeyPair(0, "team_id", "team_id"),)
     assert plan(ask("average_attendance", "team_budget", "average_player_age"), TOUR) == LogicalPlan(
         sources=(
             Source(ATTENDANCES, ("team_id", "average_attendance"), "only group with the feature"),
-            Source(TEAMS, ("team_id", "team_budget"), "only group with the feature"),
-            Source(PLAYERS, ("team_id", "average_player_age"), "only group with the feature"),
+            Source(TEAMS, ("team_id", "team_budget"), "only group with the feature", on_team),
+            Source(PLAYERS, ("team_id", "average_player_age"), "only group with the feature", on_team),
         ),
-        join_key=("team_id",),
         columns=(
-            Column("average_attendance", 0, "double"),
-            Column("team_budget", 1, "double"),
-            Column("average_player_age", 2, "double"),
+            Column("average_attendance", 0, "double", "average_attendance"),
+            Column("team_budget", 1, "double", "team_budget"),
+            Column("average_player_age", 2, "double", "average_player_age"),
         ),
     )
 
@@ -129,7 +99,7 @@ def test_a_named_group_or_store_beats_the_preference(options: dict[str, object])
 def test_a_qualified_name_is_clear(name: str) -> None:
     made = plan(ask(name), catalog(group("attendances", "average_attendance"), ATTENDANCES))
     assert made.sources[0].group is ATTENDANCES
-    assert made.columns == (Column("average_attendance", 0, "double"),)
+    assert made.columns == (Column("average_attendance", 0, "double", "average_attendance"),)
     assert made.sources[0].why.startswith("named ")
 
 
@@ -144,7 +114,7 @@ def test_a_version_pins() -> None:
 
 def test_a_key_comes_from_a_group_that_is_read_anyway() -> None:
     made = plan(ask("team_id", "team_budget", "average_player_age"), TOUR)
-    assert made.columns[0] == Column("team_id", 0, "double")
+    assert made.columns[0] == Column("team_id", 0, "double", "team_id")
     assert [source.group for source in made.sources] == [TEAMS, PLAYERS]
     alone = plan(ask("team_id", "average_attendance"), TOUR)
     assert [source.group for source in alone.sources] == [ATTENDANCES], "no join for the key's sake"
@@ -184,47 +154,9 @@ def test_a_missing_store_gets_the_readable_ones() -> None:
     assert refused.value.candidates == ("football_featurestore", "venues_featurestore")
 
 
-class TestJoinKey:
-    def test_composite_keys_join_on_what_they_share(self) -> None:
-        seasons = group("seasons", "points", key=("team_id", "season"))
-        squads = group("squads", "size", key=("season", "team_id"))
-        assert plan(ask("points", "size"), catalog(seasons, squads)).join_key == ("team_id", "season")
-        assert plan(ask("points", "team_budget"), catalog(seasons, TEAMS)).join_key == ("team_id",)
-
-    def test_falls_back_to_a_common_column_that_is_a_key_somewhere(self) -> None:
-        games = group("games", "team_id", "score", key=("game_id",))
-        assert plan(ask("score", "team_budget"), catalog(games, TEAMS)).join_key == ("team_id",)
-
-    def test_is_as_asked(self) -> None:
-        both = catalog(group("a", "x", "city"), group("b", "y", "city"))
-        assert plan(ask("x", "y", join_key=("city",)), both).join_key == ("city",)
-        assert plan(ask("x", join_key=("city",)), both).join_key == ()
-
-    def test_must_be_in_every_group(self) -> None:
-        with pytest.raises(JoinKeyNotFoundError) as refused:
-            plan(ask("team_budget", "average_player_age", join_key=("city",)), TOUR)
-        assert refused.value.candidates == ("team_id",)
-
-    def test_absent_names_the_keys_there_are(self) -> None:
-        other = group("weather", "rain", "team", key=("day",))
-        with pytest.raises(JoinKeyNotFoundError, match=r"teams_features_1 has \(team_id\); .*weather_1 has \(day\)"):
-            plan(ask("team_budget", "rain"), catalog(TEAMS, other))
-
-    def test_is_never_a_mere_common_column(self) -> None:
-        other = group("weather", "rain", "team_position", key=("day",))
-        with pytest.raises(JoinKeyNotFoundError) as refused:
-            plan(ask("team_budget", "rain"), catalog(TEAMS, other))
-        assert refused.value.candidates == ("team_position",)
-
-
-def test_two_features_of_one_name_are_refused() -> None:
-    both = catalog(group("a", "x"), group("b", "x"))
-    with pytest.raises(InvalidInputError, match="Two of the requested features are called 'x'"):
-        plan(ask("a.x", "b.x"), both)
-
-
 def test_asking_twice_answers_once() -> None:
-    assert [column.name for column in plan(ask("team_budget", "team_budget"), TOUR).columns] == ["team_budget"]
+    for again in ("team_budget", "teams_features.team_budget"):
+        assert [column.name for column in plan(ask("team_budget", again), TOUR).columns] == ["team_budget"]
 
 
 def test_asking_for_nothing_or_too_much_is_refused() -> None:
@@ -242,21 +174,6 @@ def test_a_whole_group_keeps_its_order_and_takes_a_choice_of_columns() -> None:
     with pytest.raises(InvalidInputError) as refused:
         plan_group(TEAMS, ["nope"])
     assert refused.value.candidates == ("team_id", "team_budget", "team_position")
-
-
-def test_explain_says_what_why_and_by_which_grant() -> None:
-    explained = explain(plan(ask("average_attendance", "team_budget"), TOUR), [7, 0])
-    assert [(group.name, group.table_version, group.grant) for group in explained.groups] == [
-        ("attendances_features", 7, "share 1"),
-        ("teams_features", 0, "own project"),
-    ]
-    assert explained.text.splitlines()[:5] == [
-        "2 features from 2 feature groups, inner join on team_id",
-        "├─ venues_featurestore.attendances_features_1 (table version 7)",
-        "│    columns  team_id, average_attendance",
-        "│    why      only group with the feature",
-        "│    allowed  share 1",
-    ]
 
 
 @given(

@@ -27,3 +27,10 @@ class FeatureStoreNotFoundError(NotFoundError):
 
     code = "featurestore-not-found"
     title = "No such feature store"
+
+
+class LabelsInvalidError(InvalidInputError):
+    """The labels cannot have features attached as asked."""
+
+    code = "labels-invalid"
+    title = "The labels do not fit"

@@ -1,38 +1,66 @@
-"""From a plan to SQL, built as a tree: names never meet text."""
+"""From a plan to SQL. A `Program` is what an engine runs: steps that make temporary tables, then the answer."""
+
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from app.featurestore.query.planner import LogicalPlan, Source
+from app.featurestore.query import point_in_time, spark
+from app.featurestore.query.plans import LogicalPlan
+from app.featurestore.query.trees import all_of, column, named, quoted, same, table, table_name
+from infra.ports.engine import Step
 
 
-def to_sql(plan: LogicalPlan, dialect: str = "duckdb", *, pretty: bool = False) -> str:
-    """The plan in `dialect`. Its tables are called as `table_name` says; they are the only ones it names."""
-    query = exp.select(
-        *(exp.column(_quoted(column.name), table=_alias(column.source)) for column in plan.columns)
-    ).from_(_table(plan.sources[0], 0))
+@dataclass(frozen=True)
+class Program:
+    """`sql` and `steps` name the tables of the plan as `table_name` says, the labels `labels`, and earlier steps."""
+
+    sql: str
+    steps: tuple[Step, ...] = ()
+
+
+def to_program(plan: LogicalPlan) -> Program:
+    """The plan for DuckDB."""
+    if plan.labels is None:
+        return Program(joined(plan).sql("duckdb"))
+    steps, answer = point_in_time.staged(plan, plan.labels)
+    return Program(answer.sql("duckdb"), tuple(Step(name, select.sql("duckdb")) for name, select in steps))
+
+
+def to_sql(plan: LogicalPlan, dialect: str = "duckdb", *, pretty: bool = False, prefix: str = "") -> str:
+    """The plan as one text in `duckdb` or `spark`, for people and for engines that take one statement.
+
+    `prefix` goes before the names of its tables.
+    """
+    tree = _one_statement(plan, dialect)
+    for each in tree.find_all(exp.Table) if prefix else ():
+        each.set("this", quoted(prefix + each.name))
+    return tree.sql(dialect=dialect, pretty=pretty)
+
+
+def _one_statement(plan: LogicalPlan, dialect: str) -> exp.Select:
+    if plan.labels is None:
+        return joined(plan)
+    if dialect == "spark":
+        return spark.attached(plan, plan.labels)
+    steps, answer = point_in_time.staged(plan, plan.labels)
+    for name, select in steps:
+        answer = answer.with_(quoted(name), as_=select, copy=False)
+    return answer
+
+
+def joined(plan: LogicalPlan) -> exp.Select:
+    """Sources joined one after the other."""
+    query = exp.select(*(_output(each.source, each.feature, each.name) for each in plan.columns)).from_(
+        table(table_name(plan.sources[0]), "g0")
+    )
     for index, source in enumerate(plan.sources[1:], start=1):
-        conditions = [
-            exp.EQ(
-                this=exp.column(_quoted(key), table=_alias(0)), expression=exp.column(_quoted(key), table=_alias(index))
-            )
-            for key in plan.join_key
-        ]
-        query = query.join(_table(source, index), on=exp.and_(*conditions), join_type=plan.join_type)
-    return query.sql(dialect=dialect, pretty=pretty)
+        left = [column(f"g{pair.left_source}", pair.left) for pair in source.on]
+        right = [column(f"g{index}", pair.right) for pair in source.on]
+        conditions = all_of(same(left, right))
+        query = query.join(table(table_name(source), f"g{index}"), on=conditions, join_type=source.how, copy=False)
+    return query
 
 
-def table_name(source: Source) -> str:
-    """What a source is called in the SQL: unique in the plan, and readable."""
-    return f"{source.group.featurestore}__{source.group.name}_{source.group.version}"
-
-
-def _table(source: Source, index: int) -> exp.Expr:
-    return exp.alias_(exp.table_(_quoted(table_name(source))), _alias(index), table=True)
-
-
-def _alias(index: int) -> exp.Identifier:
-    return exp.to_identifier(f"g{index}")
-
-
-def _quoted(name: str) -> exp.Identifier:
-    return exp.to_identifier(name, quoted=True)
+def _output(source: int, feature: str, name: str) -> exp.Expr:
+    tree = column(f"g{source}", feature)
+    return tree if feature == name else named(tree, name)

@@ -60,7 +60,7 @@ def searched_groups(expression: FeatureExpression, catalog: CatalogSnapshot) -> 
 def _find(name: str, groups: Sequence[CatalogGroup]) -> list[CatalogGroup]:
     """Every group that has the feature; at least one, or it raises."""
     owner, _, feature = name.rpartition(".")
-    found = [group for group in groups if feature in group.features and (not owner or _is_called(group, owner))]
+    found = [group for group in groups if feature in group.features and (not owner or group.is_called(owner))]
     if not found:
         raise _not_found(name, feature, groups)
     return found
@@ -83,11 +83,6 @@ def _choose(
     return Choice(feature, chosen, _why(chosen, found, preferred, owner, expression))
 
 
-def _is_called(group: CatalogGroup, owner: str) -> bool:
-    short = f"{group.name}_{group.version}"
-    return owner in (group.name, short, f"{group.featurestore}.{group.name}", f"{group.featurestore}.{short}")
-
-
 def _ambiguous(
     name: str, feature: str, candidates: Sequence[CatalogGroup], groups: Sequence[CatalogGroup]
 ) -> FeatureAmbiguousError:
@@ -101,7 +96,7 @@ def _ambiguous(
 
 def _shortest_name(group: CatalogGroup, groups: Sequence[CatalogGroup]) -> str:
     short = f"{group.name}_{group.version}"
-    is_unique = sum(_is_called(other, short) for other in groups) == 1
+    is_unique = sum(other.is_called(short) for other in groups) == 1
     return short if is_unique else group.label
 
 

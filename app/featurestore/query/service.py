@@ -3,23 +3,27 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from uuid import UUID
 
 import pyarrow as pa
-from sqlalchemy.orm import Session
 
-from app.featurestore.feature_groups.models import FeatureGroup
+from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.types import to_arrow
-from app.featurestore.query.errors import FeatureNotFoundError
+from app.featurestore.query.catalog import PlannedGroups, catalog_group, plan_over
 from app.featurestore.query.explain import Explanation, explain
-from app.featurestore.query.expression import CatalogGroup, CatalogSnapshot, FeatureExpression
-from app.featurestore.query.lowering import table_name, to_sql
-from app.featurestore.query.planner import LogicalPlan, plan, plan_group
+from app.featurestore.query.expression import AsOf, FeatureExpression
+from app.featurestore.query.label_rows import LabelRows, with_columns_of
+from app.featurestore.query.lowering import to_program
+from app.featurestore.query.pinned import PinnedLabels, PinnedTable
+from app.featurestore.query.pinning import OnDemandTables, Pinning
+from app.featurestore.query.planner import plan_group
+from app.featurestore.query.plans import LogicalPlan
+from app.featurestore.query.trees import LABELS_TABLE, table_name
 from infra.database.unit_of_work import Database
-from infra.ports.engine import BatchStream, EngineQuery, QueryEngine
+from infra.errors import InvalidInputError
+from infra.ports.engine import Abandoned, BatchStream, EngineQuery, QueryEngine, Table
 from infra.ports.tables import Snapshot, TableStore
-from tenancy.access import Access, Authorizer
+from tenancy.access import Authorizer
 from tenancy.actions import Action
 from tenancy.principals import RequestContext
 from tenancy.projects.service import feature_store_name
@@ -34,26 +38,48 @@ class FeatureStoreInfo:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A plan pinned to the table versions it will read: what was explained or recorded is what is run."""
+    """A plan pinned to the table states it will read: what was explained or recorded is what is run."""
 
     plan: LogicalPlan
-    snapshots: tuple[Snapshot, ...]
+    pinned: tuple[PinnedTable, ...]
+    labels: PinnedLabels | None = None
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(column.name, to_arrow(column.type)) for column in self.plan.columns])
 
     @property
-    def table_versions(self) -> list[int]:
-        return [snapshot.version for snapshot in self.snapshots]
+    def table_versions(self) -> list[int | None]:
+        """The version of each source's table; None of one that is not ours."""
+        return [pinned.version for pinned in self.pinned]
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The states of the sources that are tables of ours."""
+        return tuple(pinned.table for pinned in self.pinned if isinstance(pinned.table, Snapshot))
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        sources = zip(self.plan.sources, self.pinned, strict=True)
+        tables = {table_name(source): pinned.table for source, pinned in sources}
+        return tables if self.labels is None else {**tables, LABELS_TABLE: self.labels.table}
 
 
 class QueryService:
-    def __init__(self, *, database: Database, authorizer: Authorizer, tables: TableStore, engine: QueryEngine) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        authorizer: Authorizer,
+        tables: TableStore,
+        engine: QueryEngine,
+        on_demand: OnDemandTables | None = None,
+    ) -> None:
         self._database = database
         self._authorizer = authorizer
         self._tables = tables
         self._engine = engine
+        self._on_demand = on_demand
 
     def list_feature_stores(self, context: RequestContext, project: str) -> list[FeatureStoreInfo]:
         """The project's own first, then those shared with it."""
@@ -65,72 +91,85 @@ class QueryService:
             for access in accesses
         ]
 
-    def retrieve(self, context: RequestContext, project: str, expression: FeatureExpression) -> Retrieval:
-        """Plan `expression` over all that the caller may read, for reading now."""
-        return self._plan(context, project, expression, Action.QUERY_RUN, Action.FEATURE_GROUP_READ_ROWS)
+    def retrieve(
+        self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
+    ) -> Retrieval:
+        """Plan `expression` over all that the caller may read, for reading now; `frame` holds the labels, if it has any."""
+        planned = self._plan(context, project, expression, frame, Action.QUERY_RUN, Action.FEATURE_GROUP_READ_ROWS)
+        labels = planned.plan.labels
+        rows = LabelRows(frame, labels) if frame is not None and labels is not None else None
+        return self._pinned(planned, rows)
+
+    def announce(
+        self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
+    ) -> Retrieval:
+        """As `retrieve`, for rows that somebody else will read: of the labels only the columns are looked at."""
+        planned = self._plan(context, project, expression, frame, Action.QUERY_RUN, Action.FEATURE_GROUP_READ_ROWS)
+        return self._pinned(planned, None)
 
     def retrieve_group(
-        self, context: RequestContext, project: str, name: str, version: int, columns: Sequence[str]
+        self,
+        context: RequestContext,
+        project: str,
+        name: str,
+        version: int,
+        columns: Sequence[str],
+        as_of: AsOf | None = None,
     ) -> Retrieval:
         with self._database.read() as session:
             principal = context.principal
             access = self._authorizer.require(session, principal, Action.FEATURE_GROUP_READ_ROWS, project)
             group = FeatureGroupRepository(session).get(access.project_id, name, version)
-            chosen, location = _catalog_group(group, access, principal.project_id), group.location
-        return Retrieval(plan_group(chosen, columns), (self._tables.snapshot(location),))
+            chosen = catalog_group(group, access, principal.project_id)
+        return self._pinned(PlannedGroups(plan_group(chosen, columns, as_of), {group.id: group}), None)
 
-    def explain(self, context: RequestContext, project: str, expression: FeatureExpression) -> Explanation:
-        retrieval = self._plan(context, project, expression, Action.QUERY_EXPLAIN, Action.FEATURE_GROUP_READ)
-        return explain(retrieval.plan, retrieval.table_versions)
+    def explain(
+        self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
+    ) -> Explanation:
+        """Reads no rows. A frame may come without any: it tells the columns of the labels."""
+        planned = self._plan(context, project, expression, frame, Action.QUERY_EXPLAIN, Action.FEATURE_GROUP_READ)
+        labels = planned.plan.labels
+        rows = LabelRows(frame, labels) if frame is not None and labels is not None and frame.has_rows else None
+        retrieval = self._pinned(planned, rows)
+        return explain(retrieval.plan, retrieval.pinned, retrieval.labels)
 
-    def run(self, retrieval: Retrieval) -> AbstractContextManager[BatchStream]:
+    def run(
+        self, retrieval: Retrieval, *, compression: str = "none", abandoned: Abandoned | None = None
+    ) -> AbstractContextManager[BatchStream]:
         """Start it. Closing the stream early stops the query."""
-        names = [table_name(source) for source in retrieval.plan.sources]
-        tables = dict(zip(names, retrieval.snapshots, strict=True))
-        return self._engine.execute(EngineQuery(to_sql(retrieval.plan), tables, retrieval.schema))
+        program = to_program(retrieval.plan)
+        query = EngineQuery(
+            program.sql,
+            retrieval.tables,
+            retrieval.schema,
+            steps=program.steps,
+            compression=compression,
+            exact_rows=retrieval.labels.count if retrieval.labels is not None else None,
+        )
+        return self._engine.execute(query, abandoned=abandoned)
 
     def _plan(
-        self, context: RequestContext, project: str, expression: FeatureExpression, asking: Action, reading: Action
-    ) -> Retrieval:
+        self,
+        context: RequestContext,
+        project: str,
+        expression: FeatureExpression,
+        frame: Frame | None,
+        asking: Action,
+        reading: Action,
+    ) -> PlannedGroups:
+        if frame is not None:
+            expression = with_columns_of(frame, expression)
+        elif expression.labels is not None and expression.labels.feature_group is None:
+            raise InvalidInputError(
+                "The query has labels, but neither did a frame come with it nor does it name a group."
+            )
         with self._database.read() as session:
             self._authorizer.require(session, context.principal, asking, project)
             accesses = self._authorizer.accesses(session, context.principal, reading)
-            chosen, locations = _plan_over(session, expression, accesses, context.principal.project_id)
-        return Retrieval(chosen, tuple(self._tables.snapshot(locations[source.group.id]) for source in chosen.sources))
+            return plan_over(session, expression, accesses, context.principal.project_id)
 
-
-def _plan_over(
-    session: Session, expression: FeatureExpression, accesses: Sequence[Access], own: UUID | None
-) -> tuple[LogicalPlan, dict[UUID, str]]:
-    """The plan, and where its groups are. Of a large registry only the groups with an asked feature are loaded."""
-    repository, projects = FeatureGroupRepository(session), [access.project_id for access in accesses]
-    groups = repository.in_projects(projects, {name.rpartition(".")[2] for name in expression.features})
-    try:
-        chosen = plan(expression, _catalog(accesses, groups, own))
-    except FeatureNotFoundError:
-        # Near misses have other names: they are looked for among everything, and only when they are needed.
-        chosen = plan(expression, _catalog(accesses, repository.in_projects(projects), own))
-    return chosen, {group.id: group.location for group in groups}
-
-
-def _catalog(accesses: Sequence[Access], groups: Sequence[FeatureGroup], own: UUID | None) -> CatalogSnapshot:
-    order = {access.project_id: index for index, access in enumerate(accesses)}
-    ordered = sorted(groups, key=lambda group: (order[group.project_id], group.name, group.version))
-    return CatalogSnapshot(
-        [_catalog_group(group, accesses[order[group.project_id]], own) for group in ordered],
-        [feature_store_name(access.project) for access in accesses],
-    )
-
-
-def _catalog_group(group: FeatureGroup, access: Access, own: UUID | None) -> CatalogGroup:
-    return CatalogGroup(
-        id=group.id,
-        project=access.project,
-        featurestore=feature_store_name(access.project),
-        name=group.name,
-        version=group.version,
-        features={feature.name: feature.type for feature in group.features},
-        primary_key=tuple(group.primary_key),
-        grant=access.grant,
-        is_own=access.project_id == own,
-    )
+    def _pinned(self, planned: PlannedGroups, rows: LabelRows | None) -> Retrieval:
+        pinning = Pinning(self._tables, self._on_demand, planned.groups)
+        labels = pinning.labels(planned.plan, rows)
+        sources = tuple(pinning.source(source, planned.plan, labels) for source in planned.plan.sources)
+        return Retrieval(planned.plan, sources, labels)
