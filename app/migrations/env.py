@@ -1,9 +1,11 @@
 """Runs migrations on the database that the gateway's settings name."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from alembic import context
+from sqlalchemy import event
 
+from app.featurestore.connectors import models as _connectors
 from app.featurestore.feature_groups import models as _feature_groups
 from app.featurestore.locations import models as _locations
 from app.featurestore.training_datasets import models as _training_datasets
@@ -18,6 +20,7 @@ from tenancy.shares import models as _shares
 
 # Importing a model makes its table known.
 TABLES = (
+    _connectors,
     _feature_groups,
     _locations,
     _training_datasets,
@@ -37,8 +40,18 @@ def render(kind: str, item: object, _context: object) -> str | Literal[False]:
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 
+def let_tables_be_rebuilt(connection: Any, _record: object) -> None:
+    """SQLite changes a table by building it anew, and dropping the old one would break what points at its rows.
+
+    Not possible inside the transaction, hence on connect; the rows are checked before it ends.
+    """
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
 def migrate() -> None:
     engine = open_engine(context.config.attributes["url"])
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", let_tables_be_rebuilt)
     with engine.execution_options(**{WRITES: True}).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
@@ -50,6 +63,9 @@ def migrate() -> None:
             transactional_ddl=False,
         )
         context.run_migrations()
+        if connection.dialect.name == "sqlite":
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            assert not broken, f"the migration left rows that point nowhere, in {broken[0][0]}"
     engine.dispose()
 
 

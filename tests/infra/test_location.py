@@ -6,7 +6,7 @@ import pytest
 
 from infra.errors import InvalidInputError
 from infra.storage.local import LocalObjectStore
-from infra.storage.location import S3Options, parse_warehouse, path_segments
+from infra.storage.location import S3Options, Warehouse, parse_warehouse, path_segments
 from infra.storage.s3 import S3ObjectStore
 from infra.storage.warehouse import open_object_store
 from infra.tables.options import storage_options
@@ -14,6 +14,27 @@ from infra.tables.options import storage_options
 
 def test_a_path_is_its_segments() -> None:
     assert path_segments("a/b-1/c=2_.x") == ("a", "b-1", "c=2_.x")
+
+
+@pytest.mark.parametrize("root", ["/warehouse", "s3://bucket", "s3://bucket/a"])
+def test_a_file_below_the_warehouse_is_its_segments(root: str) -> None:
+    warehouse = Warehouse(root)
+    assert warehouse.below(f"{root}/p/t/city=New%20York/x y.parquet") == ("p", "t", "city=New%20York", "x y.parquet")
+    for elsewhere in (
+        "",
+        root,
+        f"{root}/",
+        f"{root}2/x",
+        f"{root}/p/../../x",
+        f"{root}/./x",
+        f"{root}//x",
+        f"{root}/s3://other/x",
+        f"{root}/x\0",
+        "/etc/passwd",
+        "s3://other/x",
+    ):
+        with pytest.raises(InvalidInputError, match="outside the warehouse"):
+            warehouse.below(elsewhere)
 
 
 def test_a_directory_may_be_given_in_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

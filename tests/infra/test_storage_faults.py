@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from deltalake.exceptions import DeltaError
 
-from infra.engines.duckdb_engine import DuckDbEngine
+from infra.engines.process_engine import ProcessEngine
 from infra.errors import NotFoundError, StorageUnavailableError
 from infra.ports.engine import EngineQuery
 from infra.ports.tables import Commit
@@ -74,6 +74,28 @@ def test_an_upsert_whose_answer_is_lost_is_found(
     on_commits(proxy, Fault.LOST_ANSWER, 20)
     assert store.write(AT, upsert(rows_of((1, "b", 1.0), (2, "b", 1.0)))) == Commit(1, 1, 1)
     assert [row["team"] for row in contents(s3_warehouse, AT)] == ["b", "b"]
+
+
+def test_columns_whose_answer_is_lost_are_found(
+    behind_proxy: Warehouse, s3_warehouse: Warehouse, proxy: FaultyProxy
+) -> None:
+    store = DeltaTableStore(behind_proxy)
+    store.create(AT, SCHEMA, partition_by=[], rows=None)
+    on_commits(proxy, Fault.LOST_ANSWER, 20)
+    assert store.add_columns(AT, pa.schema([("more", pa.int64())])) == 1
+    assert proxy.faults >= 1
+    assert DeltaTableStore(s3_warehouse).snapshot(AT).schema.names == [*SCHEMA.names, "more"]
+
+
+def test_columns_that_are_never_taken_are_unavailable(
+    behind_proxy: Warehouse, s3_warehouse: Warehouse, proxy: FaultyProxy
+) -> None:
+    store = DeltaTableStore(behind_proxy, commit_deadline=1.0)
+    store.create(AT, SCHEMA, partition_by=[], rows=None)
+    on_commits(proxy, Fault.LOST_REQUEST, 1000)
+    with pytest.raises(StorageUnavailableError):
+        store.add_columns(AT, pa.schema([("more", pa.int64())]))
+    assert DeltaTableStore(s3_warehouse).snapshot(AT).schema == SCHEMA
 
 
 def test_a_creation_whose_answer_is_lost_is_found(
@@ -181,7 +203,7 @@ def test_a_failed_read_of_the_engine_is_unavailable(
     snapshot = tables.snapshot(AT)
     behind = replace(s3_warehouse, s3=replace(s3_warehouse.s3, endpoint_url=proxy.endpoint_url))
     proxy.rule = lambda _method, _path: Fault.LOST_REQUEST
-    engine = DuckDbEngine(behind, temp_directory=tmp_path)
+    engine = ProcessEngine(behind, temp_directory=tmp_path)
     query = EngineQuery("SELECT id FROM t", {"t": snapshot}, pa.schema([("id", pa.int64())]))
     with pytest.raises(StorageUnavailableError), engine.execute(query):
         pass
@@ -207,7 +229,7 @@ def test_keys_come_from_the_default_chain(
     S3ObjectStore(chained).probe()
     tables = DeltaTableStore(chained)
     tables.create(AT, SCHEMA, partition_by=[], rows=rows_of((1, "a", 1.0)))
-    engine = DuckDbEngine(chained, temp_directory=tmp_path)
+    engine = ProcessEngine(chained, temp_directory=tmp_path)
     query = EngineQuery("SELECT id FROM t", {"t": tables.snapshot(AT)}, pa.schema([("id", pa.int64())]))
     with engine.execute(query) as stream:
         assert [row for batch in stream for row in batch.to_pylist()] == [{"id": 1}]

@@ -12,6 +12,7 @@ class Fault(Enum):
     NONE = "forward"
     LOST_REQUEST = "cut the connection before the store sees the request"
     LOST_ANSWER = "let the store act, then cut the connection without an answer"
+    CUT_ANSWER = "let the store act, then cut the connection within its answer"
 
 
 Rule = Callable[[str, str], Fault]
@@ -56,6 +57,8 @@ class FaultyProxy:
             answer = self._forward(head, body)
             if fault is Fault.NONE:
                 connection.sendall(answer)
+            elif fault is Fault.CUT_ANSWER:
+                connection.sendall(answer[: len(answer) * 3 // 4])
 
     def _forward(self, head: bytes, body: bytes) -> bytes:
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"connection:")]

@@ -15,6 +15,20 @@ class FeatureGroupExistsError(ConflictError):
     title = "The feature group exists"
 
 
+class FeatureExistsError(ConflictError):
+    """The group has a feature of that name and another type."""
+
+    code = "feature-exists"
+    title = "The feature exists"
+
+
+class OnDemandFeatureGroupError(InvalidInputError):
+    """The group's rows are in another database; what is about rows of ours cannot be done with it."""
+
+    code = "feature-group-on-demand"
+    title = "The feature group is on demand"
+
+
 class SchemaMismatchError(InvalidInputError):
     """A frame's columns do not fit the group; `errors` names every one of them."""
 

@@ -69,6 +69,11 @@ class Frame:
         self.command: bytes | None = (schema.metadata or {}).get(COMMAND_KEY)
         self.schema: pa.Schema = schema.remove_metadata()
 
+    @property
+    def has_rows(self) -> bool:
+        """As its sender counted."""
+        return self._upload.rows > 0
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows from the start; raises FrameInvalidError where they cannot be read."""
         with _readable():

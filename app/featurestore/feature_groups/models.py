@@ -4,8 +4,11 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.featurestore.connectors.models import StorageConnector
 from infra.database.base import Base
 from tenancy.projects.models import Project
+
+CACHED, ON_DEMAND = "CACHED", "ON_DEMAND"
 
 
 class FeatureGroup(Base):
@@ -20,7 +23,11 @@ class FeatureGroup(Base):
     version: Mapped[int] = mapped_column(Integer)
     kind: Mapped[str] = mapped_column(String(16))
     description: Mapped[str] = mapped_column(Text)
+    # Empty where the rows are not in the warehouse.
     location: Mapped[str] = mapped_column(String(128))
+    # Of a group on demand: what is asked, and where.
+    query: Mapped[str | None] = mapped_column(Text)
+    connector_id: Mapped[UUID | None] = mapped_column(ForeignKey(StorageConnector.id), index=True)
     event_time: Mapped[str | None] = mapped_column(String(63))
     jobs: Mapped[list[str]]
     created_at: Mapped[datetime]
@@ -43,6 +50,11 @@ class FeatureGroup(Base):
     def primary_key(self) -> list[str]:
         keyed = [feature for feature in self.features if feature.key_position is not None]
         return [feature.name for feature in sorted(keyed, key=lambda feature: feature.key_position or 0)]
+
+    @property
+    def row_key(self) -> list[str]:
+        """What tells one row from another: the primary key, and the event time where there is one."""
+        return list(dict.fromkeys([*self.primary_key, *([self.event_time] if self.event_time else [])]))
 
     @property
     def partition_by(self) -> list[str]:

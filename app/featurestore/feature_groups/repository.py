@@ -23,12 +23,24 @@ class FeatureGroupRepository:
             raise self._not_found(project_id, name, version)
         return group
 
-    def in_projects(self, project_ids: list[UUID], having: Collection[str] | None = None) -> list[FeatureGroup]:
-        """The groups of projects that the caller was found to see; only those with a feature out of `having`, if given."""
+    def in_projects(
+        self, project_ids: list[UUID], having: Collection[str] | None = None, named: Collection[str] = ()
+    ) -> list[FeatureGroup]:
+        """The groups of projects that the caller was found to see.
+
+        Only those with a feature out of `having` or a name out of `named`, if given.
+        """
         query = select(FeatureGroup).where(FeatureGroup.project_id.in_(project_ids))
         if having is not None:
-            query = query.where(FeatureGroup.features.any(Feature.name.in_(having)))
+            has_feature = FeatureGroup.features.any(Feature.name.in_(having))
+            query = query.where(has_feature | FeatureGroup.name.in_(named))
         return list(self._session.scalars(query))
+
+    def names_reading_through(self, connector_id: UUID) -> list[str]:
+        """Groups on demand of a connector, with their versions, by name."""
+        query = select(FeatureGroup.name, FeatureGroup.version).where(FeatureGroup.connector_id == connector_id)
+        found = self._session.execute(query.order_by(FeatureGroup.name, FeatureGroup.version))
+        return [f"{name} version {version}" for name, version in found]
 
     def note_table_version(self, group: FeatureGroup, table_version: int) -> None:
         """Apart from the guarded row: two inserts at once are no conflict, and the newer version stays."""

@@ -2,32 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-import pyarrow as pa
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.featurestore.feature_groups.conform import ConformedFrame, conform
 from app.featurestore.feature_groups.errors import (
-    FeatureGroupExistsError,
     FeatureGroupNotFoundError,
     RevisionStaleError,
     TagNotFoundError,
 )
 from app.featurestore.feature_groups.frames import Frame
-from app.featurestore.feature_groups.models import Feature, FeatureGroup, Tag
+from app.featurestore.feature_groups.infos import FeatureGroupInfo, group_schema
+from app.featurestore.feature_groups.models import FeatureGroup, Tag
+from app.featurestore.feature_groups.registration import (
+    Registration,
+    exists,
+    new_group,
+    require_free,
+    require_stored,
+    require_valid_names,
+)
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.rules import (
     GroupSpec,
-    ResolvedFeature,
     require_roles,
-    require_version,
     resolve_features,
 )
-from app.featurestore.feature_groups.types import to_arrow
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
 from infra.clock import Clock
@@ -36,78 +38,12 @@ from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError
 from infra.ids import IdFactory
-from infra.ports.tables import Commit, TableStore, Write, WriteMode
+from infra.ports.tables import Author, Commit, TableStore, Write, WriteMode
 from tenancy.access import Access, Authorizer, require_creator_or_owner
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
 from tenancy.names import require_name
 from tenancy.principals import RequestContext
-from tenancy.projects.service import feature_store_name
-
-
-@dataclass(frozen=True)
-class FeatureInfo:
-    name: str
-    type: str
-    description: str
-    primary: bool
-    partition: bool
-
-
-@dataclass(frozen=True)
-class FeatureGroupInfo:
-    """`table_version` is the newest commit that the database knows of; only `get` asks the table itself."""
-
-    id: UUID
-    project: str
-    featurestore: str
-    name: str
-    version: int
-    kind: str
-    description: str
-    primary_key: list[str]
-    event_time: str | None
-    partition_by: list[str]
-    features: list[FeatureInfo]
-    tags: dict[str, str]
-    jobs: list[str]
-    created_at: datetime
-    created_by: str
-    updated_at: datetime
-    table_version: int
-    revision: int
-
-    @classmethod
-    def of(cls, group: FeatureGroup) -> "FeatureGroupInfo":
-        return cls(
-            id=group.id,
-            project=group.project.name,
-            featurestore=feature_store_name(group.project.name),
-            name=group.name,
-            version=group.version,
-            kind=group.kind,
-            description=group.description,
-            primary_key=group.primary_key,
-            event_time=group.event_time,
-            partition_by=group.partition_by,
-            features=[
-                FeatureInfo(
-                    feature.name,
-                    feature.type,
-                    feature.description,
-                    feature.key_position is not None,
-                    feature.partition_position is not None,
-                )
-                for feature in group.features
-            ],
-            tags={tag.name: tag.value for tag in group.tags},
-            jobs=group.jobs,
-            created_at=group.created_at,
-            created_by=group.created_by,
-            updated_at=group.updated_at,
-            table_version=group.table_version,
-            revision=group.revision,
-        )
 
 
 @dataclass(frozen=True)
@@ -126,11 +62,6 @@ class InsertInfo:
     rows_updated: int
     table_version: int
     mode: str
-
-
-def group_schema(features: Sequence[Feature | ResolvedFeature]) -> pa.Schema:
-    """The Arrow schema of a group, in the order of its features."""
-    return pa.schema([pa.field(feature.name, to_arrow(feature.type)) for feature in features])
 
 
 class FeatureGroupService:
@@ -166,9 +97,11 @@ class FeatureGroupService:
         rows = conform(frame, schema) if frame else None
         location = self._locations.claim(access.project_id)
         try:
-            self._tables.create(location, schema, partition_by=spec.partition_by, rows=rows.reader if rows else None)
+            reader, author = rows.reader if rows else None, author_of(context)
+            self._tables.create(location, schema, partition_by=spec.partition_by, rows=reader, author=author)
             with self._database.write() as uow:
-                group = self._new_group(context, access, replace(spec, primary_key=primary_key), features, location)
+                made = Registration(access.project_id, context.principal.name, self._clock.now(), location)
+                group = new_group(made, replace(spec, primary_key=primary_key), features, self._ids)
                 self._add(uow, context, group, rows)
                 info = FeatureGroupInfo.of(group)
                 context.remember(uow.session, info)
@@ -182,7 +115,7 @@ class FeatureGroupService:
         with self._database.read() as session:
             group = self._load(session, context, Action.FEATURE_GROUP_READ, project, name, version)
             info, location = FeatureGroupInfo.of(group), group.location
-        return replace(info, table_version=self._tables.version(location))
+        return replace(info, table_version=self._tables.version(location)) if location else info
 
     def list_feature_groups(
         self, context: RequestContext, project: str, page: PageRequest, name: str | None = None
@@ -236,19 +169,22 @@ class FeatureGroupService:
         with self._database.write() as uow:
             group = self._load(uow.session, context, Action.FEATURE_GROUP_DELETE, project, name, version)
             require_creator_or_owner(context.principal, group.created_by)
-            self._locations.mark(uow.session, group.location, LocationState.DOOMED)
+            has_table = bool(group.location)
+            if has_table:
+                self._locations.mark(uow.session, group.location, LocationState.DOOMED)
             uow.session.delete(group)
             self._record(uow, context, Action.FEATURE_GROUP_DELETE, group)
             uow.commit()
-        self._locations.purge()
+        if has_table:
+            self._locations.purge()
 
     def insert(
         self, context: RequestContext, project: str, name: str, version: int, mode: WriteMode, frame: Frame
     ) -> InsertInfo:
         """Write a frame once, however often the request comes; acknowledged means committed."""
         with self._database.read() as session:
-            group = self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
-            schema, location, keys = group_schema(group.features), group.location, group.primary_key
+            group = require_stored(self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version))
+            schema, location, keys = group_schema(group.features), group.location, group.row_key
         rows = conform(frame, schema)
         commit = self._commit(context, location, mode, rows, keys)
         info = InsertInfo(rows.rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
@@ -270,7 +206,7 @@ class FeatureGroupService:
     ) -> list[dict[str, str | None]]:
         """Each combination of partition values that has rows, in order; a null value is None."""
         with self._database.read() as session:
-            group = self._load(session, context, Action.FEATURE_GROUP_READ_ROWS, project, name, version)
+            group = require_stored(self._load(session, context, Action.FEATURE_GROUP_READ_ROWS, project, name, version))
             location, columns = group.location, group.partition_by
         if not columns:
             raise InvalidInputError(f"Feature group {name!r} version {version} has no partitions.")
@@ -287,63 +223,18 @@ class FeatureGroupService:
         if context.claim_id is not None:
             since = self._ledger.pin(context.claim_id, since)
         request_id = str(context.claim_id or self._ids())
-        return self._tables.write(location, Write(mode, rows.reader, request_id, since, keys))
+        return self._tables.write(location, Write(mode, rows.reader, request_id, since, keys, author_of(context)))
 
     def _require_free(self, context: RequestContext, project: str, spec: GroupSpec) -> Access:
-        require_name(spec.name, "feature group")
-        require_version(spec.version)
-        for tag in spec.tags:
-            require_name(tag, "tag")
+        require_valid_names(spec)
         with self._database.read() as session:
             access = self._authorizer.require(session, context.principal, Action.FEATURE_GROUP_CREATE, project)
-            taken = FeatureGroupRepository(session).of_project(access.project_id, spec.name)
-            versions = sorted(group.version for group in session.scalars(taken))
-        if spec.version in versions:
-            raise _exists(spec, versions[-1])
+            require_free(session, access.project_id, spec)
         return access
-
-    def _new_group(
-        self,
-        context: RequestContext,
-        access: Access,
-        spec: GroupSpec,
-        features: Sequence[ResolvedFeature],
-        location: str,
-    ) -> FeatureGroup:
-        now = self._clock.now()
-        keys, parts = spec.primary_key or (), spec.partition_by
-        return FeatureGroup(
-            id=self._ids(),
-            project_id=access.project_id,
-            name=spec.name,
-            version=spec.version,
-            kind="CACHED",
-            description=spec.description,
-            location=location,
-            event_time=spec.event_time,
-            jobs=list(spec.jobs),
-            created_at=now,
-            created_by=context.principal.name,
-            updated_at=now,
-            table_version=0,
-            tags=[Tag(name=name, value=value) for name, value in sorted(spec.tags.items())],
-            features=[
-                Feature(
-                    id=self._ids(),
-                    position=position,
-                    name=feature.name,
-                    type=feature.type,
-                    description=feature.description,
-                    key_position=keys.index(feature.name) if feature.name in keys else None,
-                    partition_position=parts.index(feature.name) if feature.name in parts else None,
-                )
-                for position, feature in enumerate(features)
-            ],
-        )
 
     def _add(self, uow: UnitOfWork, context: RequestContext, group: FeatureGroup, rows: ConformedFrame | None) -> None:
         uow.session.add(group)
-        uow.flush_or(_exists(GroupSpec(group.name, group.version), group.version))
+        uow.flush_or(exists(group.name, group.version, group.version))
         self._locations.mark(uow.session, group.location, LocationState.LIVE)
         self._record(uow, context, Action.FEATURE_GROUP_CREATE, group, rows=rows.rows if rows else 0)
 
@@ -356,7 +247,7 @@ class FeatureGroupService:
     def _finish_update(self, uow: UnitOfWork, context: RequestContext, group: FeatureGroup) -> None:
         group.updated_at = self._clock.now()
         self._record(uow, context, Action.FEATURE_GROUP_UPDATE, group)
-        _commit_revision(uow)
+        commit_revision(uow)
 
     def _record(
         self, uow: UnitOfWork, context: RequestContext, action: Action, group: FeatureGroup, **detail: Any
@@ -377,15 +268,14 @@ def _apply(group: FeatureGroup, command: UpdateFeatureGroup) -> None:
         features[name].description = description
 
 
-def _commit_revision(uow: UnitOfWork) -> None:
+def author_of(context: RequestContext) -> Author:
+    """Who will be shown as having made a commit."""
+    return Author(context.principal.name, context.principal.key_id)
+
+
+def commit_revision(uow: UnitOfWork) -> None:
+    """Commit, or say that somebody else changed the group since it was loaded."""
     try:
         uow.commit()
     except StaleDataError as error:
         raise RevisionStaleError("Somebody else changed the feature group meanwhile; read it again.") from error
-
-
-def _exists(spec: GroupSpec, latest: int) -> FeatureGroupExistsError:
-    return FeatureGroupExistsError(
-        f"Feature group {spec.name!r} has a version {spec.version} already.",
-        hint=f"Create version {latest + 1}, insert into the existing one, or delete it first.",
-    )

@@ -1,0 +1,252 @@
+"""Use cases around storage connectors. They are for the project's own members: no share reaches them."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.featurestore.connectors.errors import ConnectorExistsError, ConnectorInUseError, ConnectorStaleError
+from app.featurestore.connectors.kinds import Kinds, Options
+from app.featurestore.connectors.models import StorageConnector
+from app.featurestore.connectors.repository import ConnectorRepository
+from app.featurestore.connectors.secrets import ProjectSecrets
+from infra.clock import Clock
+from infra.database.paging import Page, PageRequest, paginate
+from infra.database.unit_of_work import Database, UnitOfWork
+from infra.errors import InvalidInputError, NotPermittedError
+from infra.ids import IdFactory
+from tenancy.access import Authorizer
+from tenancy.actions import Action
+from tenancy.audit.service import AuditLog
+from tenancy.names import require_name
+from tenancy.principals import RequestContext
+
+
+@dataclass(frozen=True)
+class CreateConnector:
+    """`secret` is a reference. `options` as the kind takes them."""
+
+    name: str
+    options: Mapping[str, Any]
+    kind: str = "JDBC"
+    description: str = ""
+    secret: str | None = None
+
+
+@dataclass(frozen=True)
+class UpdateConnector:
+    """What is None stays, but for the secret: `changes_secret` says that it was named, be it as None."""
+
+    description: str | None = None
+    options: Mapping[str, Any] | None = None
+    secret: str | None = None
+    changes_secret: bool = False
+
+
+@dataclass(frozen=True)
+class ConnectorInfo:
+    """`secret` is the reference, and only for those who may change the connector."""
+
+    id: UUID
+    project: str
+    name: str
+    kind: str
+    description: str
+    options: Options
+    has_secret: bool
+    secret: str | None
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    revision: int
+
+    @classmethod
+    def of(cls, connector: StorageConnector, *, with_secret: bool) -> "ConnectorInfo":
+        return cls(
+            id=connector.id,
+            project=connector.project.name,
+            name=connector.name,
+            kind=connector.kind,
+            description=connector.description,
+            options=dict(connector.options),
+            has_secret=connector.secret_ref is not None,
+            secret=connector.secret_ref if with_secret else None,
+            created_at=connector.created_at,
+            created_by=connector.created_by,
+            updated_at=connector.updated_at,
+            revision=connector.revision,
+        )
+
+
+@dataclass(frozen=True)
+class ConnectorTestInfo:
+    """How long it took to connect, log in and read one value."""
+
+    latency_ms: float
+
+
+class ConnectorUse(Protocol):
+    def __call__(self, session: Session, connector_id: UUID) -> list[str]:
+        """What reads through the connector, as its project names it."""
+
+
+class ConnectorService:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        authorizer: Authorizer,
+        audit: AuditLog,
+        clock: Clock,
+        ids: IdFactory,
+        kinds: Kinds,
+        secrets: ProjectSecrets,
+        uses: ConnectorUse,
+    ) -> None:
+        self._database = database
+        self._authorizer = authorizer
+        self._audit = audit
+        self._clock = clock
+        self._ids = ids
+        self._kinds = kinds
+        self._secrets = secrets
+        self._uses = uses
+
+    def create(self, context: RequestContext, project: str, command: CreateConnector) -> ConnectorInfo:
+        require_name(command.name, "storage connector")
+        with self._database.write() as uow:
+            access = self._authorizer.require(uow.session, context.principal, Action.CONNECTOR_CREATE, project)
+            now = self._clock.now()
+            connector = StorageConnector(
+                id=self._ids(),
+                project_id=access.project_id,
+                name=command.name,
+                kind=command.kind,
+                description=command.description,
+                options=self._kinds.load(command.kind.lower()).accept(command.options),
+                secret_ref=self._reference(access.project, command.secret),
+                created_at=now,
+                created_by=context.principal.name,
+                updated_at=now,
+            )
+            uow.session.add(connector)
+            uow.flush_or(ConnectorExistsError(f"There is a storage connector {command.name!r} already."))
+            uow.session.refresh(connector)
+            self._record(uow, context, Action.CONNECTOR_CREATE, connector, options=connector.options)
+            uow.commit()
+            return ConnectorInfo.of(connector, with_secret=True)
+
+    def get(self, context: RequestContext, project: str, name: str) -> ConnectorInfo:
+        with self._database.read() as session:
+            connector = self._load(session, context, Action.CONNECTOR_READ, project, name)
+            return ConnectorInfo.of(connector, with_secret=self._may_change(session, context, project))
+
+    def list_connectors(self, context: RequestContext, project: str, page: PageRequest) -> Page[ConnectorInfo]:
+        with self._database.read() as session:
+            access = self._authorizer.require(session, context.principal, Action.CONNECTOR_LIST, project)
+            with_secret = self._may_change(session, context, project)
+            query = ConnectorRepository(session).of_project(access.project_id)
+            found: Page[StorageConnector] = paginate(session, query, page, [StorageConnector.name])
+            return found.map(lambda connector: ConnectorInfo.of(connector, with_secret=with_secret))
+
+    def update(
+        self,
+        context: RequestContext,
+        project: str,
+        name: str,
+        command: UpdateConnector,
+        expected_revision: int | None = None,
+    ) -> ConnectorInfo:
+        """Who points it elsewhere must name the secret again: it shall not follow unasked to another host."""
+        if command.options is not None and not command.changes_secret:
+            raise InvalidInputError(
+                "New options need the secret named again, or `secret: null`.",
+                hint="A secret belongs to the place that it was given for.",
+            )
+        with self._database.write() as uow:
+            connector = self._load(uow.session, context, Action.CONNECTOR_UPDATE, project, name)
+            if expected_revision not in (None, connector.revision):
+                raise ConnectorStaleError(
+                    f"The storage connector is at revision {connector.revision}, not {expected_revision}."
+                )
+            self._apply(connector, command)
+            self._record(uow, context, Action.CONNECTOR_UPDATE, connector, options=connector.options)
+            _commit_revision(uow)
+            return ConnectorInfo.of(connector, with_secret=True)
+
+    def delete(self, context: RequestContext, project: str, name: str) -> None:
+        with self._database.write() as uow:
+            connector = self._load(uow.session, context, Action.CONNECTOR_DELETE, project, name)
+            used_by = self._uses(uow.session, connector.id)
+            if used_by:
+                raise self._in_use(uow.session, context, project, used_by)
+            uow.session.delete(connector)
+            uow.flush_or(ConnectorInUseError("A feature group began to read through the storage connector."))
+            self._record(uow, context, Action.CONNECTOR_DELETE, connector)
+            uow.commit()
+
+    def test(self, context: RequestContext, project: str, name: str) -> ConnectorTestInfo:
+        """Connect, log in and read one value; the errors say which of the three failed."""
+        with self._database.read() as session:
+            connector = self._load(session, context, Action.CONNECTOR_TEST, project, name)
+            kind, options, reference = connector.kind, dict(connector.options), connector.secret_ref
+        secret = self._secrets.resolve(project, reference)
+        started = time.perf_counter()
+        self._kinds.load(kind.lower()).test(project, options, secret)
+        return ConnectorTestInfo(round((time.perf_counter() - started) * 1000, 1))
+
+    def _apply(self, connector: StorageConnector, command: UpdateConnector) -> None:
+        if command.description is not None:
+            connector.description = command.description
+        if command.options is not None:
+            connector.options = self._kinds.load(connector.kind.lower()).accept(command.options)
+        if command.changes_secret:
+            connector.secret_ref = self._reference(connector.project.name, command.secret)
+        connector.updated_at = self._clock.now()
+
+    def _reference(self, project: str, text: str | None) -> str | None:
+        return None if text is None else str(self._secrets.require_own(project, text))
+
+    def _may_change(self, session: Session, context: RequestContext, project: str) -> bool:
+        try:
+            self._authorizer.require(session, context.principal, Action.CONNECTOR_UPDATE, project)
+        except NotPermittedError:
+            return False
+        return True
+
+    def _in_use(
+        self, session: Session, context: RequestContext, project: str, used_by: list[str]
+    ) -> ConnectorInUseError:
+        try:
+            self._authorizer.require(session, context.principal, Action.FEATURE_GROUP_READ, project)
+        except NotPermittedError:
+            return ConnectorInUseError(f"{len(used_by)} feature groups read through the storage connector.")
+        return ConnectorInUseError(
+            f"Feature groups read through the storage connector: {', '.join(used_by[:20])}.",
+            hint="Delete them first, or give them another source.",
+        )
+
+    def _load(
+        self, session: Session, context: RequestContext, action: Action, project: str, name: str
+    ) -> StorageConnector:
+        access = self._authorizer.require(session, context.principal, action, project)
+        return ConnectorRepository(session).get(access.project_id, name)
+
+    def _record(
+        self, uow: UnitOfWork, context: RequestContext, action: Action, connector: StorageConnector, **detail: object
+    ) -> None:
+        self._audit.record(
+            uow.session, context, action, project_id=connector.project_id, subject=connector.name, **detail
+        )
+
+
+def _commit_revision(uow: UnitOfWork) -> None:
+    try:
+        uow.commit()
+    except StaleDataError as error:
+        raise ConnectorStaleError("Somebody else changed the storage connector meanwhile; read it again.") from error

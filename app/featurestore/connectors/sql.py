@@ -1,0 +1,58 @@
+"""Databases behind connectors, for those who read through them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import pyarrow as pa
+
+from app.featurestore.connectors.kinds import Kinds, Options, SqlAccess, SqlKind
+from app.featurestore.connectors.models import StorageConnector
+from app.featurestore.connectors.repository import ConnectorRepository
+from app.featurestore.connectors.secrets import ProjectSecrets
+from infra.database.unit_of_work import Database
+from infra.errors import InvalidInputError
+
+
+@dataclass(frozen=True)
+class SqlConnector:
+    """A connector as it was read; the secret is fetched for each run, in which it may have become another."""
+
+    project: str
+    kind: str
+    options: Options
+    secret_ref: str | None
+
+    @classmethod
+    def of(cls, connector: StorageConnector) -> "SqlConnector":
+        return cls(connector.project.name, connector.kind, dict(connector.options), connector.secret_ref)
+
+
+class SqlReader:
+    """Runs queries at the databases that connectors lead to. Whether the caller may was asked before."""
+
+    def __init__(self, *, database: Database, kinds: Kinds, secrets: ProjectSecrets) -> None:
+        self._database = database
+        self._kinds = kinds
+        self._secrets = secrets
+
+    def find(self, project_id: UUID, connector_id: UUID) -> SqlConnector:
+        with self._database.read() as session:
+            return SqlConnector.of(ConnectorRepository(session).get_by_id(project_id, connector_id))
+
+    def describe(self, connector: SqlConnector, sql: str) -> pa.Schema:
+        access = self._access(connector)
+        return access.source.describe(access.target, sql, access.limits)
+
+    def rows(
+        self, connector: SqlConnector, sql: str, schema: pa.Schema, first: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        access = self._access(connector)
+        return access.source.rows(access.target, sql, schema, access.limits, first=first)
+
+    def _access(self, connector: SqlConnector) -> SqlAccess:
+        kind = self._kinds.load(connector.kind.lower())
+        if not isinstance(kind, SqlKind):
+            raise InvalidInputError(f"A storage connector of kind {connector.kind} runs no SQL.")
+        secret = self._secrets.resolve(connector.project, connector.secret_ref)
+        return kind.access(connector.project, connector.options, secret)
