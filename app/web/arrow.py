@@ -1,6 +1,6 @@
-"""Answers rows as an Arrow stream: one batch in memory, the executor waits for the client."""
+"""Answers rows as an Arrow stream: passed on piece by piece, the executor waits for the client."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from enum import StrEnum
 
@@ -9,6 +9,7 @@ import structlog
 from flask import Response
 
 from app.featurestore.feature_groups.frames import ARROW_STREAM
+from infra.ports.engine import BatchStream
 
 _log = structlog.get_logger(__name__)
 
@@ -43,31 +44,38 @@ class _Sink:
         return taken
 
 
-def arrow_response(
-    schema: pa.Schema, batches: AbstractContextManager[Iterable[pa.RecordBatch]], compression: Compression
-) -> Response:
-    """Enter `batches` now, so that an error before the first row still is a proper answer; leave it when the client is done."""
+def arrow_response(answer: AbstractContextManager[BatchStream]) -> Response:
+    """Enter `answer` now, so that an error before the first row still is a proper answer; leave it when the client is done."""
     stack = ExitStack()
-    rows = stack.enter_context(batches)
-    response = Response(_pieces(schema, rows, compression), content_type=ARROW_STREAM)
+    stream = stack.enter_context(answer)
+    response = Response(_broken_off_loudly(stream.chunks()), content_type=ARROW_STREAM)
     response.call_on_close(stack.close)
     return response
 
 
-def _pieces(schema: pa.Schema, batches: Iterable[pa.RecordBatch], compression: Compression) -> Iterator[bytes]:
+def batches_response(schema: pa.Schema, batches: Iterator[pa.RecordBatch], compression: Compression) -> Response:
+    """For rows that no engine streams: they are written as they are taken."""
+    return Response(_broken_off_loudly(_written(schema, batches, compression)), content_type=ARROW_STREAM)
+
+
+def _written(schema: pa.Schema, batches: Iterator[pa.RecordBatch], compression: Compression) -> Iterator[bytes]:
     sink = _Sink()
     codec = None if compression is Compression.NONE else compression.value
+    with pa.ipc.new_stream(
+        pa.PythonFile(sink, "w"), schema, options=pa.ipc.IpcWriteOptions(compression=codec)
+    ) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            yield sink.take()
+    yield sink.take()
+
+
+def _broken_off_loudly(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
-        with pa.ipc.new_stream(
-            pa.PythonFile(sink, "w"), schema, options=pa.ipc.IpcWriteOptions(compression=codec)
-        ) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
-                yield sink.take()
+        yield from pieces
     except GeneratorExit:
         raise
     except Exception:
         # The status is sent already. Breaking the connection is the only way left to say that rows are missing.
         _log.exception("stream broken off")
         raise
-    yield sink.take()

@@ -133,11 +133,27 @@ def discard_frame() -> None:
 def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
     """A command from a JSON body, or from the metadata of a frame that comes with it."""
     if not is_frame():
-        return load_json(schema, read_small_body(request)), None
+        return load_json(schema, _json_body()), None
     frame = receive_frame()
     if frame.command is None:
         raise InvalidInputError("The frame's schema metadata has no key `oasthouse`, which says what to make of it.")
     return load_json(schema, frame.command), frame
+
+
+def _json_body() -> bytes:
+    """Clients often send JSON under another name; what is no JSON either is told by the name it came under."""
+    # An absent body is an empty object, so that the schema says what is missing.
+    text = read_small_body(request).strip() or b"{}"
+    try:
+        parse_json(text)
+    except JsonMalformedError as error:
+        if request.is_json:
+            raise
+        raise MediaTypeUnsupportedError(
+            f"{request.mimetype or 'no type'!r} is neither JSON nor a frame.",
+            candidates=["application/json", ARROW_STREAM, PARQUET],
+        ) from error
+    return text
 
 
 def load_json(schema: Schema, text: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 
@@ -15,6 +16,16 @@ class ObjectStore(Protocol):
         """A new file for writing. It exists only after `close()`; leaving it on an exception must not publish half a file."""
 
     def open_input(self, path: str) -> BinaryIO: ...
+
+    def presigned(self, uri: str, seconds: int) -> str | None:
+        """Where anybody may GET the file for so long, without credentials; None where the store has no such addresses.
+
+        `uri` is absolute, as `uri()` and `DataFile.uri` have it; it may hold what a path may not. InvalidInputError unless it
+        lies below the warehouse.
+        """
+
+    def local_path(self, uri: str) -> Path | None:
+        """The file on this machine behind `uri`, links resolved; None for a store elsewhere. Raises as `presigned` does."""
 
     def list_files(self, prefix: str) -> Iterator[str]: ...
 

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import BinaryIO, cast
 from uuid import uuid4
 
-from infra.errors import NotFoundError, StorageUnavailableError
-from infra.storage.location import path_segments
+from infra.errors import InvalidInputError, NotFoundError, StorageUnavailableError
+from infra.storage.location import Warehouse, path_segments
 
 _STAGING = ".staging"
 
@@ -41,6 +41,16 @@ class LocalObjectStore:
             raise NotFoundError(f"There is no file {path!r} in the warehouse.") from error
         except OSError as error:
             raise _unavailable(error) from error
+
+    def presigned(self, uri: str, seconds: int) -> str | None:  # noqa: ARG002 the port's signature
+        self.local_path(uri)
+        return None
+
+    def local_path(self, uri: str) -> Path | None:
+        path = self._root.joinpath(*Warehouse(str(self._root)).below(uri)).resolve()
+        if not path.is_relative_to(self._root):
+            raise InvalidInputError("A file of the table lies outside the warehouse.")
+        return path
 
     def list_files(self, prefix: str) -> Iterator[str]:
         """Relative paths below `prefix/`, sorted within each directory."""

@@ -72,6 +72,17 @@ class Warehouse:
     def uri(self, path: str) -> str:
         return "/".join((self.url, *path_segments(path)))
 
+    def below(self, uri: str) -> tuple[str, ...]:
+        """The segments of `uri` below the root. Those that table engines choose (`city=New York`) are taken as they are.
+
+        InvalidInputError for a place elsewhere, or one that a file system or a client would take for another.
+        """
+        root, path = f"{self.url}/", uri.removeprefix(f"{self.url}/")
+        segments = tuple(path.split("/"))
+        if not uri.startswith(root) or any(segment in {"", ".", ".."} or "\0" in segment for segment in segments):
+            raise InvalidInputError("A file of the table lies outside the warehouse.")
+        return segments
+
 
 def parse_warehouse(url: str, s3: S3Options | None = None) -> Warehouse:
     """Read a warehouse from a directory, a `file://` URL or an `s3://` URL; the S3 options count for the latter only."""

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Final, cast
 from uuid import uuid4
@@ -42,6 +43,18 @@ class S3ObjectStore:
         with _translated(path):
             raw = _RangeReader(self._client, self._warehouse.bucket, self._key(path))
         return io.BufferedReader(raw, _READ_AHEAD)
+
+    def presigned(self, uri: str, seconds: int) -> str | None:
+        key = "/".join(filter(None, (self._warehouse.prefix, *self._warehouse.below(uri))))
+        with _translated(key):
+            address: str = self._client.generate_presigned_url(
+                "get_object", Params={"Bucket": self._warehouse.bucket, "Key": key}, ExpiresIn=seconds
+            )
+        return address
+
+    def local_path(self, uri: str) -> Path | None:
+        self._warehouse.below(uri)
+        return None
 
     def list_files(self, prefix: str) -> Iterator[str]:
         skipped = len(self._warehouse.prefix) + 1 if self._warehouse.prefix else 0
