@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hops.featurestore.errors import (
+    CannotInsertIntoOnDemandFeatureGroup,
     CouldNotConvertDataframe,
     FeaturegroupNotFound,
     FeatureNameCollisionError,
@@ -10,12 +11,14 @@ from hops.featurestore.errors import (
     FeaturestoreNotFound,
     InferJoinKeyError,
     RestAPIError,
+    StorageConnectorNotFound,
     TrainingDatasetNotFound,
     UnknownSecretStorageError,
     UnkownSecretStorageError,
 )
 
 __all__ = [
+    "CannotInsertIntoOnDemandFeatureGroup",
     "CouldNotConvertDataframe",
     "FeatureNameCollisionError",
     "FeatureNotFound",
@@ -23,6 +26,7 @@ __all__ = [
     "FeaturestoreNotFound",
     "InferJoinKeyError",
     "RestAPIError",
+    "StorageConnectorNotFound",
     "TrainingDatasetNotFound",
     "UnknownSecretStorageError",
     "UnkownSecretStorageError",

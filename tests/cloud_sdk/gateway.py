@@ -50,6 +50,8 @@ class Reply:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     chunked: bool = False
+    announced: int | None = None
+    """The length in the header, where that is not the body's; the connection is cut after the body then."""
 
 
 def json_reply(body, status=200, **headers) -> Reply:
@@ -139,9 +141,10 @@ def _handler(gateway: Gateway):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                 self.wfile.write(b"0\r\n\r\n")
             else:
-                self.send_header("Content-Length", str(len(reply.body)))
+                self.send_header("Content-Length", str(reply.announced or len(reply.body)))
                 self.end_headers()
                 self.wfile.write(reply.body)
+                self.close_connection = reply.announced is not None
 
         def log_message(self, *args) -> None:
             pass

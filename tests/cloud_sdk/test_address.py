@@ -1,6 +1,6 @@
 import pytest
 
-from hops.featurestore.address import Address, parse_address
+from hops.featurestore.address import Address, is_private, parse_address
 from hops.featurestore.errors import InvalidInputError
 
 
@@ -39,6 +39,21 @@ def test_plain_http_leaves_this_machine_under_no_circumstances(host):
 def test_no_address(host):
     with pytest.raises(InvalidInputError, match="no gateway address"):
         parse_address(host)
+
+
+@pytest.mark.parametrize(
+    ("host", "private"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("10.1.2.3", True),
+        ("8.8.8.8", False),
+        ("a.invalid", False),
+    ],
+)
+def test_private_networks(host, private):
+    assert is_private(host) is private
 
 
 def test_two_ports():

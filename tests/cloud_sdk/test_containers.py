@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from hops.featurestore.containers import convert, resolve_container
-from hops.featurestore.errors import InvalidInputError, MissingExtraError, NotSupportedError
+from hops.featurestore.errors import InvalidInputError, MissingExtraError
 from tests.cloud_sdk.gateway import arrow_reply
 
 TABLE = pa.table({"a": [1, 2], "s": ["x", "y"]})
@@ -34,11 +35,70 @@ def test_as_wins(fs, sdk_gateway):
     assert isinstance(fs.get_featuregroup("g", dataframe_type="polars"), pl.DataFrame)
 
 
-def test_spark_says_what_to_do_before_anything_is_asked(fs, sdk_gateway):
-    asked = len(sdk_gateway.asked)
-    with pytest.raises(NotSupportedError, match="createDataFrame"):
-        fs.get_features(["a"], dataframe_type="spark")
-    assert len(sdk_gateway.asked) == asked
+def test_a_table_at_hand_is_a_reader_too():
+    with convert(TABLE, resolve_container("reader")) as reader:
+        assert reader.read_all().equals(TABLE)
+
+
+LARGE = 1 << 20
+NULLS = [None, *range(LARGE - 1)]
+
+
+@pytest.fixture(params=["one piece", "pieces"])
+def large(request):
+    """Beyond the size from which a table is given up column by column."""
+    table = pa.table(
+        {
+            **{f"n{bits}": pa.array(NULLS, pa.int64()).cast(f"int{bits}", safe=False) for bits in (8, 16, 32, 64)},
+            "id": pa.array(NULLS, pa.int64()).fill_null(2**53 + 1),
+            **{f"x{number}": np.random.default_rng(number).random(LARGE) for number in range(8)},
+            "f": pa.array([None, float("nan"), *[1.5] * (LARGE - 2)]),
+            "s": ["text"] * LARGE,
+            "b": [True] * LARGE,
+        }
+    )
+    assert table.nbytes > 64 << 20
+    if request.param == "one piece":
+        return table.combine_chunks()
+    return pa.concat_tables([table.slice(0, 100), table.slice(100)])
+
+
+def test_a_large_pandas_frame_is_like_a_small_one(large):
+    small = convert(large.slice(0, 1000), "pandas")
+    rows = large.num_rows
+    frame = convert(pa.table(large.columns, schema=large.schema), "pandas")
+    assert len(frame) == rows
+    pd.testing.assert_frame_equal(frame.head(1000), small)
+    assert [str(frame[f"n{bits}"].dtype) for bits in (8, 16, 32, 64)] == ["Int8", "Int16", "Int32", "Int64"]
+    assert frame["n64"].isna().sum() == 1
+    assert frame["n64"].iloc[-1] == rows - 2
+    assert frame["id"].iloc[0] == 2**53 + 1
+
+
+def test_cells_of_a_large_pandas_frame_can_be_written(large):
+    frame = convert(large, "pandas")
+    for name, value in (("x0", 5.0), ("id", 7), ("b", False), ("n8", 3), ("s", "other"), ("f", 2.5)):
+        frame.loc[0, name] = value
+        assert frame.loc[0, name] == value
+
+
+PEAK = """
+import pyarrow as pa
+from hops.featurestore.containers import convert_only
+def piece():
+    return pa.table({f"x{number}": pa.nulls(1 << 20, pa.float64()).fill_null(number) for number in range(16)})
+only = [pa.concat_tables([piece(), piece()])]
+size = pa.total_allocated_bytes()
+assert len(convert_only(only, "pandas")) == 2 << 20
+print(size, pa.default_memory_pool().max_memory())
+"""
+
+
+def test_a_large_pandas_frame_does_not_need_its_memory_twice():
+    done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
+    size, peak = map(int, done.stdout.split())
+    assert size > 200 << 20
+    assert peak < 1.3 * size
 
 
 @pytest.mark.parametrize("name", ["python", 5, None])

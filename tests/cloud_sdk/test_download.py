@@ -8,7 +8,7 @@ import pytest
 
 from hops.featurestore.address import Address
 from hops.featurestore.api_key import ApiKey
-from hops.featurestore.download import read_table
+from hops.featurestore.download import fetch
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.transport import Request, Transport
@@ -71,14 +71,18 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 ROWS = Request("GET", "/rows")
 
 
+def _read(transport, request):
+    return fetch(transport, request, "pyarrow")
+
+
 def with_length(body):
     return b"Content-Length: %d\r\n" % len(body)
 
 
 def test_a_whole_stream_arrives(raw_answer):
-    assert read_table(raw_answer(CHUNKED, chunked(STREAM, finished=True)), ROWS).equals(TABLE)
-    assert read_table(raw_answer(with_length(STREAM), STREAM), ROWS).equals(TABLE)
-    assert read_table(raw_answer(b"Connection: close\r\n", STREAM), ROWS).equals(TABLE)
+    assert _read(raw_answer(CHUNKED, chunked(STREAM, finished=True)), ROWS).equals(TABLE)
+    assert _read(raw_answer(with_length(STREAM), STREAM), ROWS).equals(TABLE)
+    assert _read(raw_answer(b"Connection: close\r\n", STREAM), ROWS).equals(TABLE)
 
 
 def test_pyarrow_alone_would_return_a_short_frame():
@@ -101,26 +105,26 @@ def test_a_cut_between_batches_is_an_error(raw_answer, batches, framing):
         "none": lambda: raw_answer(b"Connection: close\r\n", cut),
     }[framing]()
     with pytest.raises(AnswerCutError, match="none are returned") as caught:
-        read_table(transport, ROWS)
+        _read(transport, ROWS)
     assert caught.value.retryable
 
 
 @pytest.mark.parametrize("missing", [1, 4, 5, 8, 9, 100])
 def test_a_cut_anywhere_else_is_an_error(raw_answer, missing):
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(CHUNKED, chunked(STREAM[:-missing], finished=True)), ROWS)
+        _read(raw_answer(CHUNKED, chunked(STREAM[:-missing], finished=True)), ROWS)
 
 
 def test_an_end_marker_without_the_end_of_http_is_an_error(raw_answer):
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(CHUNKED, chunked(STREAM, finished=False)), ROWS)
+        _read(raw_answer(CHUNKED, chunked(STREAM, finished=False)), ROWS)
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(b"Content-Length: %d\r\n" % (len(STREAM) + 1), STREAM), ROWS)
+        _read(raw_answer(b"Content-Length: %d\r\n" % (len(STREAM) + 1), STREAM), ROWS)
 
 
 def test_bytes_after_the_end_are_an_error(raw_answer):
     with pytest.raises(AnswerCutError, match="bytes after"):
-        read_table(raw_answer(CHUNKED, chunked(STREAM + b"x", finished=True)), ROWS)
+        _read(raw_answer(CHUNKED, chunked(STREAM + b"x", finished=True)), ROWS)
 
 
 def test_data_that_looks_like_the_end_marker_is_not_taken_for_it(raw_answer):
@@ -131,14 +135,23 @@ def test_data_that_looks_like_the_end_marker_is_not_taken_for_it(raw_answer):
     cut = sink.getvalue().to_pybytes()[: -len(END)]
     assert END in cut[-64:]
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(CHUNKED, chunked(cut, finished=True)), ROWS)
+        _read(raw_answer(CHUNKED, chunked(cut, finished=True)), ROWS)
 
 
 def test_an_empty_body_and_a_foreign_one_are_errors(raw_answer):
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(CHUNKED, chunked(b"", finished=True)), ROWS)
+        _read(raw_answer(CHUNKED, chunked(b"", finished=True)), ROWS)
     with pytest.raises(AnswerCutError):
-        read_table(raw_answer(with_length(b"<html></html>"), b"<html></html>"), ROWS)
+        _read(raw_answer(with_length(b"<html></html>"), b"<html></html>"), ROWS)
+
+
+@pytest.mark.parametrize(("host", "compression"), [("127.0.0.1", "none"), ("8.8.8.8", "lz4")])
+def test_rows_are_packed_for_the_way(sdk_connection, sdk_gateway, host, compression):
+    sdk_gateway.on("GET", "/projects/football/feature-groups/g/versions/1/rows", arrow_reply(TABLE))
+    transport = sdk_connection._transport
+    transport.is_near = Transport(Address("http", host, 80), ApiKey("k")).is_near
+    assert sdk_connection.get_featuregroup("g", as_="pyarrow").equals(TABLE)
+    assert sdk_gateway.last().query == {"compression": compression}
 
 
 def test_no_rows_are_a_frame_with_columns(fs, sdk_gateway):

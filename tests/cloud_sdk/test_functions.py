@@ -35,9 +35,9 @@ def groups(sdk_gateway):
 def test_get_featuregroup(fs, sdk_gateway):
     sdk_gateway.on("GET", f"{GROUP}/rows", arrow_reply(TABLE))
     pd.testing.assert_frame_equal(fs.get_featuregroup("teams_features"), FRAME)
-    assert sdk_gateway.last().query == {}
+    assert sdk_gateway.last().query == {"compression": "none"}
     fs.get_featuregroup("teams_features", columns=["team_id", "team_budget"])
-    assert sdk_gateway.last().query == {"columns": "team_id,team_budget"}
+    assert sdk_gateway.last().query == {"columns": "team_id,team_budget", "compression": "none"}
 
 
 def test_get_feature(fs, sdk_gateway):
@@ -298,9 +298,7 @@ def test_online_false_in_the_cloud_clients_place_means_pandas(fs, sdk_gateway):
     assert isinstance(fs.get_featuregroup("teams_features", None, 1, False), pd.DataFrame)
 
 
-@pytest.mark.parametrize(
-    "name", ["sql", "get_featuregroup_statistics", "import_featuregroup_s3", "get_storage_connector"]
-)
+@pytest.mark.parametrize("name", ["get_featuregroup_statistics", "import_featuregroup_s3"])
 def test_what_later_work_brings_is_absent(fs, name):
     assert not hasattr(fs, name)
 

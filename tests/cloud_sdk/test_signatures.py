@@ -11,6 +11,7 @@ import hops
 import hops.featurestore as fs
 from hops import exceptions
 from hops.featurestore import connection as connection_module
+from hops.featurestore.expressions import Join, feature_expression
 
 STATS = (
     "descriptive_statistics=True, feature_correlation=True, feature_histograms=True, cluster_analysis=True, "
@@ -23,10 +24,15 @@ ORIGINAL = {
     "project_training_datasets_sink": "",
     "get_project_featurestores": "",
     "get_featuregroup": "featuregroup, featurestore=None, featuregroup_version=1, dataframe_type='spark', jdbc_args={}, online=False",
+    "create_on_demand_featuregroup": "sql_query, featuregroup, jdbc_connector_name, featurestore=None, description='', "
+    "featuregroup_version=1",
+    "get_storage_connectors": "featurestore=None",
+    "get_storage_connector": "storage_connector_name, featurestore=None",
     "get_feature": "feature, featurestore=None, featuregroup=None, featuregroup_version=1, dataframe_type='spark', jdbc_args={}, "
     "online=False",
     "get_features": "features, featurestore=None, featuregroups_version_dict={}, join_key=None, dataframe_type='spark', jdbc_args={}, "
     "online=False",
+    "sql": "query, featurestore=None, dataframe_type='spark', online=False",
     "create_featuregroup": "df, featuregroup, primary_key=None, description='', featurestore=None, featuregroup_version=1, jobs=[], "
     f"{STATS}, partition_by=[], online=False, online_types=None, offline=True",
     "insert_into_featuregroup": f"df, featuregroup, featurestore=None, featuregroup_version=1, mode='append', {STATS}, online=False, "
@@ -53,7 +59,10 @@ ORIGINAL = {
     "executor_cores=1, executor_memory=4096, max_executors=2",
 }
 OURS = {
+    "append_features", "changes_between", "get_commits",
     "explain", "update_featuregroup_metadata", "delete_featuregroup", "delete_training_dataset", "get_training_dataset_manifest",
+    "set_progress", "explain_sql",
+    "create_jdbc_connector", "delete_storage_connector", "test_storage_connector",
 }  # fmt: skip
 
 
@@ -102,7 +111,16 @@ def test_connection_has_each_function_with_the_same_names_and_defaults(name):
     ):  # df: a shape of its own; data_format: has an untouched default of its own
         if name == "create_training_dataset" or extra == "self":
             method.pop(extra, None)
+    if method.pop("how", None):
+        rest = {key: each.default for key, each in function.items() if key not in (*method, "jdbc_args", "online")}
+        expression = inspect.signature(feature_expression).parameters
+        assert rest == {key: expression[key].default for key in rest}, "what goes on to the expression"
     assert {key: each.default for key, each in method.items()} == {key: function[key].default for key in method}
+
+
+def test_joins_are_said_with_what_is_exported():
+    assert "Join" in fs.__all__
+    assert fs.Join is Join
 
 
 def test_create_training_dataset_presents_itself():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from hops.featurestore.connection import Connection
 from hops.featurestore.errors import FeatureStoreError
+from hops.featurestore.expressions import Join
 from hops.featurestore.functions.catalog import (
     get_featuregroup_features_list,
     get_featuregroups,
@@ -27,6 +28,15 @@ from hops.featurestore.functions.connecting import (
     get_project_featurestores,
     project_featurestore,
     project_training_datasets_sink,
+    set_progress,
+)
+from hops.featurestore.functions.connectors import (
+    create_jdbc_connector,
+    create_on_demand_featuregroup,
+    delete_storage_connector,
+    get_storage_connector,
+    get_storage_connectors,
+    test_storage_connector,
 )
 from hops.featurestore.functions.feature_groups import (
     add_metadata,
@@ -40,6 +50,8 @@ from hops.featurestore.functions.feature_groups import (
     update_featuregroup_metadata,
 )
 from hops.featurestore.functions.features import explain, get_feature, get_features
+from hops.featurestore.functions.history import append_features, changes_between, get_commits
+from hops.featurestore.functions.sql import explain_sql, sql
 from hops.featurestore.functions.training_datasets import (
     create_training_dataset,
     delete_training_dataset,
@@ -51,13 +63,21 @@ from hops.featurestore.functions.training_datasets import (
 __all__ = [
     "Connection",
     "FeatureStoreError",
+    "Join",
     "add_metadata",
+    "append_features",
+    "changes_between",
     "connect",
     "create_featuregroup",
+    "create_jdbc_connector",
+    "create_on_demand_featuregroup",
     "create_training_dataset",
     "delete_featuregroup",
+    "delete_storage_connector",
     "delete_training_dataset",
     "explain",
+    "explain_sql",
+    "get_commits",
     "get_feature",
     "get_featuregroup",
     "get_featuregroup_features_list",
@@ -70,6 +90,8 @@ __all__ = [
     "get_latest_training_dataset_version",
     "get_metadata",
     "get_project_featurestores",
+    "get_storage_connector",
+    "get_storage_connectors",
     "get_training_dataset",
     "get_training_dataset_features_list",
     "get_training_dataset_manifest",
@@ -79,5 +101,8 @@ __all__ = [
     "project_featurestore",
     "project_training_datasets_sink",
     "remove_metadata",
+    "set_progress",
+    "sql",
+    "test_storage_connector",
     "update_featuregroup_metadata",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -52,6 +53,15 @@ def is_ip_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_private(host: str) -> bool:
+    """Whether every address that the name stands for is of this machine or of a private network."""
+    try:
+        found = {str(each[4][0]).partition("%")[0] for each in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return all(ip_address(each).is_private for each in found)
 
 
 def _split(host: str) -> SplitResult:

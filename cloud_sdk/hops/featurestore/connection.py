@@ -9,15 +9,18 @@ from typing import NoReturn, Optional, Type
 
 from hops.featurestore.address import HTTPS_PORT, parse_address
 from hops.featurestore.catalog import CatalogOperations
+from hops.featurestore.connectors import ConnectorOperations
 from hops.featurestore.credentials import find_key
 from hops.featurestore.credentials.found import FoundKey, KeyRequest
 from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
+from hops.featurestore.history import HistoryOperations
 from hops.featurestore.identity import confirm_identity
 from hops.featurestore.metadata import Identity
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.session import Session
 from hops.featurestore.shares import ShareOperations
+from hops.featurestore.statements import SqlOperations
 from hops.featurestore.tags import TagOperations
 from hops.featurestore.tls import tls_context
 from hops.featurestore.training_datasets import TrainingDatasetOperations
@@ -31,6 +34,9 @@ DEFAULT_REGION = "default"
 class Connection(
     FeatureGroupOperations,
     FeatureOperations,
+    SqlOperations,
+    HistoryOperations,
+    ConnectorOperations,
     CatalogOperations,
     TrainingDatasetOperations,
     TagOperations,
@@ -49,6 +55,9 @@ class Connection(
     @property
     def host(self) -> str:
         return self._transport.address.host
+
+    def set_progress(self, shown: bool = True) -> None:
+        self._transport.shows_progress = shown
 
     def close(self) -> None:
         self._transport.close()
@@ -97,6 +106,7 @@ def open_connection(
         transport.close()
         raise
     connection = Connection(transport, identity, project_name, use_metadata_cache=use_metadata_cache)
+    connection.set_progress(not quiet)
     _announce(connection, found, quiet=quiet)
     return connection
 

@@ -2,59 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
-from hops.featurestore.errors import InvalidInputError, NotSupportedError
+from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.extras import require
+from hops.featurestore.spark import active_session, frame_from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+READER = "reader"
+SPARK = "spark"
+
+_LARGE = 64 * 1024 * 1024  # bytes
 
 
 def resolve_container(dataframe_type: Any = "pandas", as_: Optional[str] = None) -> str:
     """The name of a container, checked before anything is asked of the gateway. `as_` wins over `dataframe_type`."""
     name = as_ if as_ is not None else dataframe_type
-    if name == "spark":
-        raise NotSupportedError(
-            "Spark frames are not answered yet.",
-            hint='Use "pandas" and spark.createDataFrame(frame), or "polars", "pyarrow".',
-        )
     if name not in _CONTAINERS:
         raise InvalidInputError(f"{name!r} is no kind of frame.", candidates=sorted(_CONTAINERS))
+    if name == SPARK:
+        active_session()
     return str(name)
 
 
 def convert(table: pa.Table, container: str) -> Any:
-    return _CONTAINERS[container](table)
+    return convert_only([table], container)
 
 
-def _pandas(table: pa.Table) -> Any:
+def convert_only(only: List[pa.Table], container: str) -> Any:
+    """Takes the table out of the list: if nobody else holds it, its memory is not needed a second time."""
+    return _CONTAINERS[container](only)
+
+
+def _pandas(only: List[pa.Table]) -> Any:
     """Integers with nulls come as pandas' nullable ones: as floats, ids beyond 2^53 would be others."""
-    pandas, types = require("pandas"), require("pyarrow").types
-    frame = table.to_pandas()
-    for name, column in zip(table.column_names, table.columns):
+    types, nullable = require("pyarrow").types, {}
+    for index, name in enumerate(only[0].column_names):
+        column = only[0].column(index)
         if types.is_integer(column.type) and column.null_count:
-            frame[name] = pandas.array(column.to_pylist(), dtype=_nullable(column.type))
+            nullable[name] = _nullable(column)
+            only.append(only.pop().set_column(index, name, _placeholder(len(column))))
+    column = None  # or it would be held while it is converted
+    frame = _plain(only)
+    for name, values in nullable.items():
+        frame[name] = values
     return frame
 
 
-def _nullable(kind: pa.DataType) -> str:
+def _plain(only: List[pa.Table]) -> Any:
+    """What pyarrow makes of it. A large table gives its columns up one by one while they are converted."""
+    if only[0].nbytes < _LARGE:
+        return only.pop().to_pandas()
+    arrow, schema = require("pyarrow"), only[0].schema
+    columns = [arrow.chunked_array(_pieces(column), column.type) for column in only.pop().columns]
+    table = arrow.Table.from_arrays(columns, schema=schema)
+    del columns
+    return table.to_pandas(split_blocks=True, self_destruct=True)
+
+
+def _pieces(column: pa.ChunkedArray) -> Any:
+    """Two at least: of one, pyarrow would hand out the column's own memory, and no cell of that can be written."""
+    if column.num_chunks != 1:
+        return column.chunks
+    return [column.chunk(0).slice(0, 1), column.chunk(0).slice(1)]
+
+
+def _placeholder(rows: int) -> pa.Array:
+    """The cheapest there is."""
+    return require("pyarrow").repeat(False, rows)  # noqa: FBT003 its value
+
+
+def _nullable(column: pa.ChunkedArray) -> Any:
     """`int8` → `Int8`, `uint16` → `UInt16`."""
-    return str(kind).replace("uint", "UInt").replace("int", "Int")
+    name = str(column.type).replace("uint", "UInt").replace("int", "Int")
+    return require("pandas").api.types.pandas_dtype(name).__from_arrow__(column)
 
 
-def _numpy(table: pa.Table) -> Any:
+def _numpy(only: List[pa.Table]) -> Any:
     """Two dimensions, rows by columns, as the original clients gave; of mixed types it has dtype object."""
     require("pandas")
-    return table.to_pandas().to_numpy()
+    return _plain(only).to_numpy()
 
 
-def _polars(table: pa.Table) -> Any:
-    return require("polars").from_arrow(table)
+def _polars(only: List[pa.Table]) -> Any:
+    return require("polars").from_arrow(only.pop())
 
 
-def _arrow(table: pa.Table) -> pa.Table:
-    return table
+def _arrow(only: List[pa.Table]) -> pa.Table:
+    return only.pop()
+
+
+def _reader(only: List[pa.Table]) -> pa.RecordBatchReader:
+    return only.pop().to_reader()
+
+
+def _spark(only: List[pa.Table]) -> Any:
+    return frame_from_table(active_session(), only.pop())
 
 
 _CONTAINERS: Dict[str, Callable[[Any], Any]] = {
@@ -63,4 +108,6 @@ _CONTAINERS: Dict[str, Callable[[Any], Any]] = {
     "pyarrow": _arrow,
     "arrow": _arrow,
     "numpy": _numpy,
+    READER: _reader,
+    SPARK: _spark,
 }

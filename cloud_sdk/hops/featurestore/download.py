@@ -1,84 +1,88 @@
-"""An Arrow stream out of an HTTP answer: all of it, or an error."""
+"""Rows out of the gateway, in whatever form it answers them: all of them, or an error."""
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Optional, Union
 
-from hops.featurestore.errors import AnswerCutError
-from hops.featurestore.transport import Request, Transport
+from hops.featurestore.containers import READER, SPARK, convert_only
+from hops.featurestore.manifests import PARTS, Manifest, is_manifest
+from hops.featurestore.part_download import StoreUnusableError
+from hops.featurestore.parts import PartsSource
+from hops.featurestore.progress import begin_progress
+from hops.featurestore.reader import RowReader
+from hops.featurestore.spark import active_session, frame_from_parts
+from hops.featurestore.streams import StreamSource
+from hops.featurestore.transport import Request, Transport, read_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from urllib3.response import BaseHTTPResponse
 
+    from hops.featurestore.reader import Source
+
+log = logging.getLogger("hops")
+
+_Answer = Union[Manifest, "BaseHTTPResponse"]
+
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 
 
-def read_table(transport: Transport, request: Request) -> pa.Table:
-    """Raises AnswerCutError unless the stream reached Arrow's end marker and HTTP its own end right after it.
+def fetch(transport: Transport, request: Request, container: str, *, progress: Optional[bool] = None) -> Any:
+    """The rows that `request` asks for, as a frame of the kind that `resolve_container` named.
 
-    pyarrow alone takes a stream that is cut between two batches for a shorter one.
+    `progress` False shows none; otherwise the connection's setting decides. Raises AnswerCutError rather than give a part.
     """
-    answer = transport.open(request)
-    table, failure = _read(answer)
-    if failure is not None:
-        answer.close()
-        # Not inside `except`: see Transport.open.
-        raise failure
-    answer.release_conn()
-    return table
+    if container == READER:
+        return open_reader(transport, request, progress=progress)
+    answer = _ask(transport, request)
+    if container == SPARK and isinstance(answer, Manifest) and answer.is_readable_by_spark:
+        return frame_from_parts(active_session(), answer)
+    return convert_only([_table(_source(transport, request, answer, progress))], container)
 
 
-def _read(answer: BaseHTTPResponse) -> Tuple[Any, Optional[AnswerCutError]]:
-    import pyarrow as pa
-    import urllib3
+def open_reader(transport: Transport, request: Request, *, progress: Optional[bool] = None) -> RowReader:
+    """The rows as they arrive, in constant memory. Errors before the first row are raised here."""
+    return RowReader(_source(transport, request, _ask(transport, request), progress))
 
-    body = _Body(answer)
+
+def _ask(transport: Transport, request: Request) -> _Answer:
+    """Says which forms of an answer are understood, and how to pack it."""
+    accepted = f"{PARTS}, {ARROW_STREAM}" if transport.takes_parts else ARROW_STREAM
+    query = {"compression": "none" if transport.is_near else "lz4", **request.query}
+    answer = transport.open(replace(request, headers={"Accept": accepted, **request.headers}, query=query))
+    return Manifest.from_json(read_json(answer)) if is_manifest(answer) else answer
+
+
+def _source(transport: Transport, request: Request, answer: _Answer, shown: Optional[bool]) -> Source:
+    progress = begin_progress(transport.shows_progress if shown is None else shown)
+    if not isinstance(answer, Manifest):
+        return StreamSource(answer, progress)
+    source = PartsSource(transport, answer, progress)
     try:
-        with pa.ipc.open_stream(pa.PythonFile(body, mode="r")) as reader:
-            table = reader.read_all()
-        complete = not body.ended_early
-        trailing = body.read(1)  # also makes HTTP find its own end, or raise
-    except (urllib3.exceptions.HTTPError, OSError, EOFError, pa.ArrowException) as error:
-        return None, _cut(answer, str(error))
-    if not complete:
-        return None, _cut(answer, "no end-of-stream marker")
-    if trailing:
-        return None, _cut(answer, "bytes after the end-of-stream marker")
-    return table, None
+        source.start()
+    except StoreUnusableError as error:
+        source.close()
+        log.warning("%s The rows come through the gateway from now on.", error.detail)
+        transport.takes_parts = False
+        return _stream_instead(transport, request, error, shown)
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
-def _cut(answer: BaseHTTPResponse, why: str) -> AnswerCutError:
-    return AnswerCutError(
-        f"The rows did not arrive completely ({why}); none are returned.",
-        hint="Try again; if it persists, ask the operator what happened to this request.",
-        request_id=answer.headers.get("X-Request-Id"),
-    )
+def _stream_instead(transport: Transport, request: Request, error: StoreUnusableError, shown: Optional[bool]) -> Source:
+    answer = _ask(transport, request)
+    if isinstance(answer, Manifest):
+        raise error
+    return StreamSource(answer, begin_progress(transport.shows_progress if shown is None else shown))
 
 
-class _Body(io.RawIOBase):
-    """Reads exactly what is asked for, and remembers whether that ever was more than there was.
-
-    pyarrow asks for exact sizes and stops at the end marker, so a short read means that the marker is missing, whatever the
-    last bytes look like (a column ending in -1, 0 looks like a marker).
-    """
-
-    def __init__(self, answer: BaseHTTPResponse) -> None:
-        self._answer = answer
-        self.ended_early = False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        parts = []
-        missing = size
-        while missing:
-            part = self._answer.read(missing)
-            if not part:
-                break
-            parts.append(part)
-            missing -= len(part)
-        self.ended_early = self.ended_early or bool(missing)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+def _table(source: Source) -> pa.Table:
+    try:
+        return source.table()
+    except BaseException:
+        source.close()
+        raise

@@ -155,8 +155,24 @@ class ConflictError(GatewayError):
     code = "conflict"
 
 
+class ConnectorNotFoundError(NotFoundError):
+    code = "connector-not-found"
+
+
+class ConnectorExistsError(ConflictError):
+    code = "connector-exists"
+
+
+class ConnectorInUseError(ConflictError):
+    code = "connector-in-use"
+
+
 class FeatureGroupExistsError(ConflictError):
     code = "feature-group-exists"
+
+
+class FeatureExistsError(ConflictError):
+    code = "feature-exists"
 
 
 class TrainingDatasetExistsError(ConflictError):
@@ -184,8 +200,40 @@ class InferJoinKeyError(RefusedInputError):
     code = "join-key-not-found"
 
 
+class QueryInvalidError(RefusedInputError):
+    code = "query-invalid"
+
+
+class QueryRefusedError(RefusedInputError):
+    code = "query-refused"
+
+
+class LabelsInvalidError(RefusedInputError):
+    code = "labels-invalid"
+
+
 class SchemaMismatchError(RefusedInputError):
     code = "schema-mismatch"
+
+
+class OnDemandFeatureGroupError(RefusedInputError):
+    code = "feature-group-on-demand"
+
+
+class PlainPasswordError(RefusedInputError):
+    code = "plain-password-refused"
+
+
+class SourceLoginRefusedError(RefusedInputError):
+    code = "source-login-refused"
+
+
+class SourceQueryRefusedError(RefusedInputError):
+    code = "source-query-refused"
+
+
+class SourceValueError(RefusedInputError):
+    code = "source-value-unfit"
 
 
 class IdempotencyKeyReusedError(RefusedInputError):
@@ -230,6 +278,10 @@ class StorageUnavailableError(UnavailableError):
     code = "storage-unavailable"
 
 
+class SourceUnreachableError(UnavailableError):
+    code = "source-unreachable"
+
+
 class InternalError(GatewayError):
     code = "internal-error"
 
@@ -240,6 +292,8 @@ FeaturegroupNotFound = FeatureGroupNotFoundError
 FeatureNotFound = FeatureNotFoundError
 TrainingDatasetNotFound = TrainingDatasetNotFoundError
 FeaturestoreNotFound = FeatureStoreNotFoundError
+StorageConnectorNotFound = ConnectorNotFoundError
+CannotInsertIntoOnDemandFeatureGroup = OnDemandFeatureGroupError
 CouldNotConvertDataframe = FrameConversionError
 UnknownSecretStorageError = UnknownSecretStoreError
 UnkownSecretStorageError = UnknownSecretStoreError  # spelled like this in the original

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Dict, List, Optional, Union
 
 from hops.featurestore.containers import convert, resolve_container
-from hops.featurestore.download import read_table
+from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError
+from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import FeatureGroup, InsertResult, from_json
 from hops.featurestore.partitions import partition_table
 from hops.featurestore.session import Operations, url_path
@@ -74,11 +75,15 @@ class FeatureGroupOperations(Operations):
         *,
         as_: Optional[str] = None,
         columns: Optional[Sequence[str]] = None,
+        as_of: State = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        query = {"columns": ",".join(_list(columns))} if columns else {}
+        query: Dict[str, Union[str, int]] = {"columns": ",".join(_list(columns))} if columns else {}
+        state = state_of(as_of)
+        if state is not None:
+            query["as_of"] = state
         path = self._group_path(featuregroup, featuregroup_version, featurestore, "rows")
-        return convert(read_table(self._session.transport, Request("GET", path, query=query)), container)
+        return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def get_featuregroup_metadata(
         self, featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, Optional, Union
 
-from hops.featurestore.containers import convert, resolve_container
-from hops.featurestore.download import read_table
+from hops.featurestore import spines
+from hops.featurestore.containers import resolve_container
+from hops.featurestore.download import fetch
+from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.expressions import feature_expression
 from hops.featurestore.metadata import QueryExplanation, from_json
 from hops.featurestore.session import Operations, url_path
@@ -41,15 +43,21 @@ class FeatureOperations(Operations):
         dataframe_type: str = "pandas",
         *,
         as_: Optional[str] = None,
+        spine: Any = None,
+        event_time: Optional[str] = None,
+        **how: Any,
     ) -> Any:
+        """`how`: join_type, joins, lookback, as_known and as_of, as in `hops.featurestore.get_features`."""
         container = resolve_container(dataframe_type, as_)
         expression = feature_expression(
             features,
             featurestore=featurestore,
             featuregroups_version_dict=featuregroups_version_dict,
             join_key=join_key,
+            **how,
         )
-        return self._query(expression, container)
+        _require_spine(spine, event_time=event_time)
+        return spines.get_features(self._session.transport, self._path(), expression, spine, event_time, container)
 
     def explain(
         self,
@@ -57,17 +65,31 @@ class FeatureOperations(Operations):
         featurestore: Optional[str] = None,
         featuregroups_version_dict: Optional[Mapping[str, int]] = None,
         join_key: Union[str, Sequence[str], None] = None,
+        *,
+        spine: Any = None,
+        event_time: Optional[str] = None,
+        **how: Any,
     ) -> QueryExplanation:
         expression = feature_expression(
             features,
             featurestore=featurestore,
             featuregroups_version_dict=featuregroups_version_dict,
             join_key=join_key,
+            **how,
         )
-        path = url_path("projects", self._session.project, "queries", "explain")
-        return from_json(QueryExplanation, self._session.send("POST", path, expression, repeatable=True))
+        _require_spine(spine, event_time=event_time)
+        path = self._path("explain")
+        return from_json(QueryExplanation, spines.explain(self._session.transport, path, expression, spine, event_time))
 
     def _query(self, expression: Dict[str, Any], container: str) -> Any:
-        path = url_path("projects", self._session.project, "queries")
-        request = json_request("POST", path, expression, repeatable=True)
-        return convert(read_table(self._session.transport, request), container)
+        request = json_request("POST", self._path(), expression, repeatable=True)
+        return fetch(self._session.transport, request, container)
+
+    def _path(self, *rest: str) -> str:
+        return url_path("projects", self._session.project, "queries", *rest)
+
+
+def _require_spine(spine: Any, **arguments: Any) -> None:
+    for name, value in arguments.items():
+        if spine is None and value is not None:
+            raise InvalidInputError(f"{name}= is about labels.", hint=f"Give them as spine=, or leave out {name}=.")

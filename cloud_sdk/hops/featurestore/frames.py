@@ -62,10 +62,10 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
     pa = require("pyarrow")
     if hasattr(frame, "to_frame") and not hasattr(frame, "columns"):
         raise FrameConversionError(f"{type(frame).__name__} is one column, not a frame.", hint="Use .to_frame().")
+    if hasattr(frame, "toArrow"):  # Spark 4, whose stream cannot tell the zone of times under Spark Connect
+        return _table_reader(frame.toArrow())
     if hasattr(frame, "__arrow_c_stream__") and hasattr(pa.RecordBatchReader, "from_stream"):
         return pa.RecordBatchReader.from_stream(frame)
-    if hasattr(frame, "toArrow"):  # Spark 4
-        return _table_reader(frame.toArrow())
     if hasattr(frame, "toPandas"):  # Spark 3
         return _table_reader(_pandas_table(frame.toPandas()))
     if hasattr(frame, "to_arrow"):  # polars under a pyarrow too old for from_stream

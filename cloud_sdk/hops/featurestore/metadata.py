@@ -142,6 +142,23 @@ class InsertResult:
 
 
 @dataclass(frozen=True)
+class Commit:
+    """One write to a feature group. `version` and `committed_at` both name the state after it, for `as_of`.
+
+    Counts are None where the table's log does not tell them, `member` and `key_id` in groups of other projects.
+    """
+
+    version: int
+    committed_at: str
+    operation: str
+    rows_inserted: Optional[int] = None
+    rows_updated: Optional[int] = None
+    rows_deleted: Optional[int] = None
+    member: Optional[str] = None
+    key_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Share:
     id: str
     owner: str
@@ -156,14 +173,36 @@ class Share:
 
 
 @dataclass(frozen=True)
+class StorageConnector:
+    """`secret` is a reference, and None for who may not change the connector; `has_secret` says whether there is one."""
+
+    name: str
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    description: Optional[str] = None
+    project: Optional[str] = None
+    has_secret: bool = False
+    secret: Optional[str] = None
+    id: Optional[str] = None
+    created_at: Optional[str] = None
+    created_by: Optional[str] = None
+    updated_at: Optional[str] = None
+    revision: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class QueryExplanation:
-    """`groups` are the feature groups chosen, each with `columns`, `why` it was and the `grant` it is read by."""
+    """`groups` are the feature groups chosen, each with `columns`, `why` it was and the `grant` it is read by.
+
+    `labels` tells what the labels must have, where there are labels.
+    """
 
     sql: str
     text: str = ""
     join_key: Sequence[str] = ()
     join_type: str = "inner"
     columns: Sequence[str] = ()
+    labels: Optional[Mapping[str, Any]] = None
     groups: Sequence[Mapping[str, Any]] = ()
 
     def __repr__(self) -> str:
@@ -178,6 +217,26 @@ class QueryExplanation:
     def _rows(self) -> List[_Row]:
         names = ("featurestore", "name", "version", "columns", "why", "grant")
         return [names, *(tuple(_cell(group.get(name)) for name in names) for group in self.groups)]
+
+
+@dataclass(frozen=True)
+class SqlExplanation:
+    """`tables` are the feature groups that the statement names, each with the `grant` it is read by."""
+
+    sql: str
+    text: str = ""
+    dialect: str = ""
+    tables: Sequence[Mapping[str, Any]] = ()
+
+    def __repr__(self) -> str:
+        return self.text or _text("SQL", self.sql, self._rows())
+
+    def _repr_html_(self) -> str:
+        return _html("SQL", f"read as {self.dialect}", self._rows()) + f"<pre>{escape(self.sql)}</pre>"
+
+    def _rows(self) -> List[_Row]:
+        names = ("table", "featurestore", "name", "version", "table_version", "grant")
+        return [names, *(tuple(_cell(table.get(name)) for name in names) for table in self.tables)]
 
 
 @dataclass(frozen=True)

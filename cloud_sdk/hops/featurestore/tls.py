@@ -45,6 +45,19 @@ def tls_context(*, hostname_verification: bool = True, trust_store_path: Optiona
     return context
 
 
+def store_context(gateway: Optional[ssl.SSLContext]) -> ssl.SSLContext:
+    """For an object store that the gateway names: the system's authorities and those of the gateway's own context.
+
+    Always checked, whatever was said about the gateway: nobody was asked about this host.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    own = b"".join(gateway.get_ca_certs(binary_form=True)) if gateway is not None else b""
+    if own:
+        context.load_verify_locations(cadata=own)
+    return context
+
+
 def _trusting(trust_store_path: Optional[str]) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=trust_store_path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, Optional, Union
 
-from hops.featurestore.containers import convert, resolve_container
-from hops.featurestore.download import read_table
+from hops.featurestore.containers import resolve_container
+from hops.featurestore.download import fetch
 from hops.featurestore.errors import NotSupportedError
 from hops.featurestore.expressions import feature_expression
 from hops.featurestore.metadata import TrainingDataset
@@ -60,7 +60,7 @@ class TrainingDatasetOperations(Operations):
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
         path = self._dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
-        return convert(read_table(self._session.transport, Request("GET", path)), container)
+        return fetch(self._session.transport, Request("GET", path), container)
 
     def get_training_dataset_path(
         self, training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1

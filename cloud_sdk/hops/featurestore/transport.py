@@ -8,11 +8,12 @@ import platform
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 from urllib.parse import urlencode
 
 from hops import __version__
-from hops.featurestore.address import Address, is_ip_address
+from hops.featurestore.address import Address, is_ip_address, is_private
 from hops.featurestore.api_key import ApiKey, SecretText
 from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError, NotConnectedError
 from hops.featurestore.problems import error_from_answer
@@ -29,7 +30,7 @@ log = logging.getLogger("hops")
 CONNECT_TIMEOUT = 10.0
 _POOL_SIZE = 8
 _BLOCK_SIZE = 256 * 1024  # bytes per send of an upload
-_API = "/api/v1"
+API = "/api/v1"
 _REPEATABLE_METHODS = frozenset({"GET", "PUT"})
 
 
@@ -46,7 +47,7 @@ class Request:
 
     @property
     def target(self) -> str:
-        return f"{_API}{self.path}" + (f"?{urlencode(self.query)}" if self.query else "")
+        return f"{API}{self.path}" + (f"?{urlencode(self.query)}" if self.query else "")
 
     @property
     def is_repeatable(self) -> bool:
@@ -74,31 +75,24 @@ class Transport:
         retries: Optional[RetryPolicy] = None,
     ) -> None:
         self.address = address
+        self.tls = tls
+        self.timeout = timeout
+        self.retries = retries or RetryPolicy()
+        self.shows_progress = True
+        # Until a store turns out to be out of reach from here.
+        self.takes_parts = True
         self._key = key
-        self._retries = retries or RetryPolicy()
         self._user_agent = _user_agent(tls)
         self._pool = _pool(address, tls, timeout)
 
     def json(self, request: Request) -> Any:
         """The JSON answered; None for an answer without body. Raises FeatureStoreError."""
-        answer = self.open(request)
-        try:
-            body, failure = _read_all(answer)
-        finally:
-            answer.release_conn()
-        if failure is not None:
-            raise failure
-        if not body:
-            return None
-        try:
-            return json.loads(body)
-        except ValueError:
-            raise error_from_answer(answer.status, answer.headers, b"") from None
+        return read_json(self.open(request))
 
     def open(self, request: Request) -> BaseHTTPResponse:
         """A 2xx answer whose body is not read yet; the caller reads it and calls `release_conn` or `close`."""
         request = replace(request, headers={"X-Request-Id": uuid.uuid4().hex, **request.headers})
-        started = self._retries.clock()
+        started = self.retries.clock()
         attempt = 1
         while True:
             answer, failure, sent = self._attempt(request)
@@ -106,13 +100,18 @@ class Transport:
                 return answer
             wait = None
             if may_retry(failure, repeatable=request.is_repeatable, sent=sent):
-                wait = self._retries.wait_before(attempt + 1, getattr(failure, "retry_after", None), started)
+                wait = self.retries.wait_before(attempt + 1, getattr(failure, "retry_after", None), started)
             if wait is None:
                 # Outside any `except`, so that no frame of urllib3 with the key's bytes hangs on this error.
                 raise failure
             log.warning("%s %s: %s Trying again in %.1f s.", request.method, request.path, failure.detail, wait)
-            self._retries.sleep(wait)
+            self.retries.sleep(wait)
             attempt += 1
+
+    @cached_property
+    def is_near(self) -> bool:
+        """Whether the gateway is on this machine or network, where packing takes longer than sending."""
+        return is_private(self.address.host)
 
     def close(self) -> None:
         self._pool.close()
@@ -159,6 +158,22 @@ class Transport:
             hint=_connection_hint(str(error)),
             request_id=request.headers["X-Request-Id"],
         )
+
+
+def read_json(answer: BaseHTTPResponse) -> Any:
+    """What a 2xx answer holds; None if that is nothing."""
+    try:
+        body, failure = _read_all(answer)
+    finally:
+        answer.release_conn()
+    if failure is not None:
+        raise failure
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise error_from_answer(answer.status, answer.headers, b"") from None
 
 
 _NO_FAILURE = FeatureStoreError("none")

@@ -31,10 +31,12 @@ def frame_request(
     *,
     command: Optional[Mapping[str, Any]] = None,
     query: Optional[Mapping[str, str]] = None,
+    repeatable_by_key: bool = True,
 ) -> Iterator[Request]:
     """A POST of the frame that can be sent again as it is: same bytes, same `Idempotency-Key`.
 
-    `command` travels in the Arrow schema. The body is deleted on leaving. Raises FrameConversionError.
+    Without `repeatable_by_key` it has no such key: it changes nothing, and can be sent again anyway. `command` travels in
+    the Arrow schema. The body is deleted on leaving. Raises FrameConversionError.
     """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY, prefix="oasthouse-") as spool:
         body = cast("IO[bytes]", spool)
@@ -45,9 +47,10 @@ def frame_request(
             "Content-Length": str(sink.size),
             "Content-Digest": f"sha-256=:{base64.b64encode(sink.sha256.digest()).decode()}:",
             "X-Row-Count": str(rows),
-            "Idempotency-Key": new_idempotency_key(),
         }
-        yield Request("POST", path, query=query or {}, headers=headers, body=body)
+        if repeatable_by_key:
+            headers["Idempotency-Key"] = new_idempotency_key()
+        yield Request("POST", path, query=query or {}, headers=headers, body=body, repeatable=not repeatable_by_key)
 
 
 def new_idempotency_key() -> str:

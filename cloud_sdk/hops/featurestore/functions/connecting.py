@@ -26,7 +26,7 @@ def connect(
     - `use_metadata_cache`: remember which feature stores there are, for as long as the connection lives.
     - `cert_folder` does nothing: there are no certificates to put anywhere.
     - `timeout`: seconds without a byte from the gateway before giving up.
-    - `quiet`: do not print which secret the key came from (it is logged to `hops` in any case).
+    - `quiet`: do not print which secret the key came from (it is logged to `hops` in any case), and show no progress.
 
     Raises ApiKeyError (one class per cause), NotAuthenticatedError, ConnectionFailedError.
     """
@@ -36,6 +36,14 @@ def connect(
         use_metadata_cache=use_metadata_cache, api_key_file=api_key_file, timeout=timeout, quiet=quiet,
     )  # fmt: skip
     return use_connection(connection)
+
+
+def set_progress(shown: bool = True) -> None:
+    """Whether reading shows how far it is, on a terminal or in a notebook; never where output is redirected.
+
+    It starts with `connect`: shown unless `quiet`. The environment variable OAST_PROGRESS=0 switches it off for good.
+    """
+    default_connection().set_progress(shown)
 
 
 def project_featurestore() -> str:

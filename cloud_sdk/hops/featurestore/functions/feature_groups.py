@@ -15,11 +15,15 @@ from hops.featurestore.metadata import FeatureGroup, InsertResult
 def get_featuregroup(
     featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
     jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *, as_: Optional[str] = None,
-    columns: Optional[Sequence[str]] = None,
+    columns: Optional[Sequence[str]] = None, as_of: Any = None,
 ) -> Any:  # fmt: skip
     """All rows, or an error; never a part of them.
 
-    `dataframe_type` or `as_`: "pandas", "polars", "pyarrow" or "numpy". `jdbc_args` does nothing.
+    `as_of` gives the rows as they were: a `version` out of `get_commits`, or a time (a datetime with its zone, or a text such
+    as "2026-03-01T12:00:00Z"). A feature that was appended later is null in them.
+
+    `dataframe_type` or `as_`: "pandas", "polars", "pyarrow", "numpy", "spark" (with an active Spark session), or "reader",
+    which gives rows as they arrive for what does not fit into memory. `jdbc_args` does nothing.
     Raises FeatureGroupNotFoundError, AnswerCutError.
     """
     refuse_online(online)
@@ -30,6 +34,7 @@ def get_featuregroup(
         refuse_online_in_place_of(dataframe_type),
         as_=as_,
         columns=columns,
+        as_of=as_of,
     )
 
 
@@ -69,7 +74,8 @@ def insert_into_featuregroup(
 ) -> InsertResult:  # fmt: skip
     """Insert rows; columns are matched by name. All rows are inserted, exactly once, or none.
 
-    `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key).
+    `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key, and by event time where the
+    group has one).
     Arguments about statistics do nothing. Raises SchemaMismatchError, which lists every offending column.
     """
     refuse_online(online)

@@ -123,7 +123,10 @@ def get_training_dataset(
     training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1,
     dataframe_type: Any = "pandas", *, as_: Optional[str] = None,
 ) -> Any:  # fmt: skip
-    """All rows, or an error; never a part of them. Raises TrainingDatasetNotFoundError, AnswerCutError."""
+    """All rows, or an error; never a part of them. `dataframe_type` or `as_` as in `get_featuregroup`.
+
+    Raises TrainingDatasetNotFoundError, AnswerCutError.
+    """
     return default_connection().get_training_dataset(
         training_dataset, featurestore, training_dataset_version, dataframe_type, as_=as_
     )

@@ -1,0 +1,103 @@
+"""Storage connectors, and feature groups whose rows stay in the databases behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from hops.featurestore.metadata import FeatureGroup, StorageConnector, from_json
+from hops.featurestore.session import Operations, url_path
+from hops.featurestore.upload import new_idempotency_key
+
+
+class ConnectorOperations(Operations):
+    def get_storage_connectors(self, featurestore: Optional[str] = None) -> List[Tuple[str, str]]:
+        listed = self._session.pages(self._connectors_path(featurestore))
+        return [(each["name"], each["kind"]) for each in listed]
+
+    def get_storage_connector(
+        self, storage_connector_name: str, featurestore: Optional[str] = None
+    ) -> StorageConnector:
+        answer = self._session.get(self._connectors_path(featurestore, storage_connector_name))
+        return from_json(StorageConnector, answer)
+
+    def create_jdbc_connector(
+        self,
+        name: str,
+        *,
+        connection_string: Optional[str] = None,
+        arguments: Optional[str] = None,
+        engine: Optional[str] = None,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        database: Optional[str] = None,
+        user: Optional[str] = None,
+        tls_mode: Optional[str] = None,
+        path: Optional[str] = None,
+        secret: Optional[str] = None,
+        description: str = "",
+        featurestore: Optional[str] = None,
+    ) -> StorageConnector:
+        given: Dict[str, Any] = {
+            "connection_string": connection_string,
+            "arguments": arguments,
+            "engine": engine,
+            "host": host,
+            "port": port,
+            "database": database,
+            "user": user,
+            "tls_mode": tls_mode,
+            "path": path,
+        }
+        body = {
+            "name": name,
+            "kind": "JDBC",
+            "description": description,
+            "options": {field: value for field, value in given.items() if value is not None},
+            "secret": secret,
+        }
+        return from_json(StorageConnector, self._session.send("POST", self._connectors_path(featurestore), body))
+
+    def delete_storage_connector(self, storage_connector_name: str, featurestore: Optional[str] = None) -> None:
+        self._session.send("DELETE", self._connectors_path(featurestore, storage_connector_name))
+
+    def test_storage_connector(self, storage_connector_name: str, featurestore: Optional[str] = None) -> float:
+        answer = self._session.send("POST", self._connectors_path(featurestore, storage_connector_name, "test"))
+        return float(answer["latency_ms"])
+
+    def create_on_demand_featuregroup(
+        self,
+        sql_query: str,
+        featuregroup: str,
+        jdbc_connector_name: str,
+        featurestore: Optional[str] = None,
+        description: str = "",
+        featuregroup_version: int = 1,
+        *,
+        primary_key: Union[str, Sequence[str], None] = None,
+        event_time: Optional[str] = None,
+        feature_descriptions: Optional[Mapping[str, str]] = None,
+        tags: Optional[Mapping[str, str]] = None,
+    ) -> FeatureGroup:
+        described = [{"name": name, "description": text} for name, text in (feature_descriptions or {}).items()]
+        optional = {
+            "description": description,
+            "primary_key": [primary_key] if isinstance(primary_key, str) else list(primary_key or ()),
+            "event_time": event_time,
+            "features": described,
+            "tags": dict(tags or {}),
+        }
+        body = {
+            "name": featuregroup,
+            "version": featuregroup_version,
+            "kind": "ON_DEMAND",
+            "connector": jdbc_connector_name,
+            "query": sql_query,
+            **{field: value for field, value in optional.items() if value},
+        }
+        path = url_path("projects", self._session.owner_of(featurestore), "feature-groups")
+        headers = {"Idempotency-Key": new_idempotency_key()}
+        return FeatureGroup.from_json(self._session.send("POST", path, body, headers=headers))
+
+    def _connectors_path(self, featurestore: Optional[str], *rest: str) -> str:
+        return url_path("projects", self._session.owner_of(featurestore), "connectors", *rest)

@@ -1,0 +1,94 @@
+"""One downloaded part → rows of exactly the manifest's schema."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING, Any, Iterator
+
+from hops.featurestore.errors import AnswerCutError
+from hops.featurestore.manifests import Part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 65_536
+
+
+class PartRows:
+    """A Parquet file of `schema`'s rows. Raises AnswerCutError unless it is one and holds as many rows as its part says."""
+
+    def __init__(self, source: pa.NativeFile, part: Part, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq
+
+        self._part = part
+        self._schema = schema
+        with _readable():
+            self._file = pq.ParquetFile(source)
+        stored = self._file.schema_arrow.names
+        self._columns = [name for name in schema.names if name in stored and name not in part.partition]
+        if self._file.metadata.num_rows != part.rows:
+            raise AnswerCutError(
+                f"A part holds {self._file.metadata.num_rows} rows where {part.rows} are due; none are returned."
+            )
+
+    def table(self) -> pa.Table:
+        import pyarrow as pa
+
+        with _readable():
+            read = self._file.read(columns=self._columns) if self._columns else None
+            rows = self._part.rows if read is None else read.num_rows
+            columns = [self._column(field, read, rows) for field in self._schema]
+            return pa.Table.from_arrays(columns, schema=self._schema)
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for read, rows in self._stored_batches():
+            with _readable():
+                columns = [self._column(field, read, rows) for field in self._schema]
+                batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+            yield batch
+
+    def _stored_batches(self) -> Iterator[Any]:
+        if self._columns:
+            batches = self._file.iter_batches(BATCH_ROWS, columns=self._columns)
+            while True:
+                with _readable():
+                    batch = next(batches, None)
+                if batch is None:
+                    return
+                yield batch, batch.num_rows
+        # Nothing asked for is in the file; there still are as many rows.
+        for start in range(0, self._part.rows, BATCH_ROWS):
+            yield None, min(BATCH_ROWS, self._part.rows - start)
+
+    def _column(self, field: pa.Field, read: Any, rows: int) -> Any:
+        import pyarrow as pa
+
+        if field.name in self._columns:
+            column = read.column(self._columns.index(field.name))
+            return column if column.type.equals(field.type) else column.cast(field.type)
+        text = self._part.partition.get(field.name)
+        if text is None:
+            return pa.nulls(rows, field.type)
+        return pa.repeat(_value(text, field.type), rows)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise AnswerCutError(f"A part cannot be read ({error}); no rows are returned.") from None
+
+
+def _value(text: str, kind: pa.DataType) -> Any:
+    """A partition's value, which the table's log holds as text: a text, an integer, a date or a truth value."""
+    import pyarrow as pa
+
+    if pa.types.is_date(kind):
+        return pa.scalar(date.fromisoformat(text), kind)  # pyarrow before 12 casts no text to a date
+    return pa.scalar(text).cast(kind)
