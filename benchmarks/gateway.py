@@ -1,26 +1,22 @@
 """A gateway as users run it, with its processes under observation."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
 
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
 
+from benchmarks.memory import PeakMemory, private_megabytes, watched
 from hops import featurestore as fs
 from tests.served import Served, served
 
 PROJECT = "football"
-_LOOK_EVERY = 0.01  # seconds
-_MB = 1_000_000
-
-
-@dataclass
-class PeakMemory:
-    megabytes: float = 0.0
+GATEWAY, QUERY = "gateway", "query"
+_ENGINE = "infra.engines.zygote"
+_ENDING = 5.0  # seconds
 
 
 class Gateway:
@@ -28,46 +24,51 @@ class Gateway:
 
     def __init__(self, running: Served, directory: Path) -> None:
         self._running = running
-        self._key_file = directory / "key"
-        self._key_file.touch(0o600)
-        self._key_file.write_text(running.oast("key", "create", PROJECT, "--member", "ada")["key"])
+        self._log = directory / "gateway.log"
+        self.key_file = directory / "key"
+        self.key_file.touch(0o600)
+        self.key_file.write_text(running.oast("key", "create", PROJECT, "--member", "ada")["key"])
         self.warehouse = directory / "data" / "warehouse"
-        self._idle = self._private_bytes()
+        self.scratch = directory / "tmp"
+        self._idle = self._private()
+
+    @property
+    def address(self) -> str:
+        return self._running.address
 
     def connect(self) -> fs.Connection:
-        return fs.connect(
-            self._running.address, PROJECT, secrets_store="local", api_key_file=str(self._key_file), quiet=True
-        )
+        return fs.connect(self.address, PROJECT, secrets_store="local", api_key_file=str(self.key_file), quiet=True)
 
     def restart(self) -> None:
         """Forget what earlier requests left in memory."""
         self._running.signal(SIGTERM)
         self._running.start()
-        self._idle = self._private_bytes()
+        self._idle = self._private()
 
     def cpu_seconds(self) -> float:
-        times = [process.cpu_times() for process in self._processes()]
-        return float(sum(each.user + each.system for each in times))
+        """Of what has ended too: each query runs in a process of its own, and its parent keeps the account."""
+        self._await_queries()
+        return sum(_cpu_seconds(process) for process in self._processes())
 
-    @contextmanager
-    def watched_memory(self) -> Iterator[PeakMemory]:
-        """The peak of what all processes have to themselves, over what they had before their first request."""
-        peak, over = PeakMemory(), threading.Event()
+    def processes(self) -> Mapping[str, list[psutil.Process]]:
+        """The gateway's own, the ones from which queries are forked among them; and the queries'."""
+        found = self._processes()
+        engines = {process.pid for process in found if _is_engine(process)}
+        queries = [process for process in found if _parent(process) in engines]
+        return {GATEWAY: [process for process in found if process not in queries], QUERY: queries}
 
-        def look() -> None:
-            while not over.wait(_LOOK_EVERY):
-                peak.megabytes = max(peak.megabytes, (self._private_bytes() - self._idle) / _MB)
+    def watched_memory(self) -> AbstractContextManager[PeakMemory]:
+        """Over what its processes had before their first request."""
+        return watched(self.processes, {GATEWAY: self._idle})
 
-        watcher = threading.Thread(target=look, name="memory")
-        watcher.start()
-        try:
-            yield peak
-        finally:
-            over.set()
-            watcher.join()
+    def _await_queries(self) -> None:
+        """One that ends while its time is asked for would be counted nowhere."""
+        until = time.monotonic() + _ENDING
+        while self.processes()[QUERY] and time.monotonic() < until:
+            time.sleep(0.01)
 
-    def _private_bytes(self) -> int:
-        return sum(process.memory_full_info().uss for process in self._processes())
+    def _private(self) -> float:
+        return private_megabytes(self._processes())
 
     def _processes(self) -> list[psutil.Process]:
         assert self._running.process is not None, "not started"
@@ -76,6 +77,31 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway() -> Iterator[Gateway]:
-    with TemporaryDirectory(prefix="oast-bench-") as name, served(Path(name)) as running:
-        yield Gateway(running, Path(name))
+def running_gateway(**settings: str) -> Iterator[Gateway]:
+    """What it puts aside goes below `scratch`; `settings` are variables of its environment."""
+    with TemporaryDirectory(prefix="oast-bench-") as name:
+        directory = Path(name)
+        (directory / "tmp").mkdir()
+        with served(directory, **{"TMPDIR": str(directory / "tmp"), **settings}) as running:
+            yield Gateway(running, directory)
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    with suppress(psutil.Error):  # it ended a moment ago: its parent has it now
+        times = process.cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return 0.0
+
+
+def _is_engine(process: psutil.Process) -> bool:
+    try:
+        return _ENGINE in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return None

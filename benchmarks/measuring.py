@@ -8,7 +8,21 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]  # psutil ships no types
 
-from benchmarks.gateway import Gateway
+from benchmarks.findings import Column, Figure
+from benchmarks.gateway import GATEWAY, QUERY, Gateway
+from benchmarks.memory import PeakMemory
+
+COLUMNS = (
+    Column(""),
+    Column("by"),
+    Column("seconds", 3),
+    Column("ratio"),
+    Column("own CPU"),
+    Column("gateway CPU"),
+    Column("gateway MB", 0),
+    Column("query MB", 0),
+)
+"""Of `Outcome.rows`. The gateway's processor time includes its queries'; megabytes are over idle, at their peak."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +31,7 @@ class Options:
 
     rows: int
     repetitions: int
+    with_feast: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,13 +56,19 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one contender. Medians; `gateway_peak_mb` is what its processes grew by over idle, all together."""
+    """Of one contender. Medians; `peak` is what the gateway's processes grew by over idle."""
 
     name: str
     seconds: float
     own_cpu: float
     gateway_cpu: float | None
-    gateway_peak_mb: float | None
+    peak: PeakMemory | None
+
+    def row(self, title: str, ratio: float) -> dict[str, Figure]:
+        of = {} if self.peak is None else self.peak.of
+        figures = (self.seconds, ratio, self.own_cpu, self.gateway_cpu, of.get(GATEWAY), of.get(QUERY))
+        names = [column.name for column in COLUMNS]
+        return dict(zip(names, (title, self.name, *figures), strict=True))
 
 
 @dataclass(frozen=True)
@@ -58,6 +79,10 @@ class Outcome:
     baseline: Figures
     contender: Figures
     ratio: float
+
+    @property
+    def rows(self) -> list[dict[str, Figure]]:
+        return [self.baseline.row(self.title, 1.0), self.contender.row("", self.ratio)]
 
 
 @dataclass
@@ -86,10 +111,10 @@ class _Turns:
             median(self.seconds),
             median(self.own_cpu),
             median(self.gateway_cpu) if served else None,
-            self._peak_mb(),
+            self._peak(),
         )
 
-    def _peak_mb(self) -> float | None:
+    def _peak(self) -> PeakMemory | None:
         """From one more run: looking at memory costs time, which the timed ones must not pay."""
         gateway = self.contender.gateway
         if gateway is None:
@@ -98,7 +123,7 @@ class _Turns:
         with gateway.watched_memory() as peak:
             result = self.contender.run()
         self.contender.check(result)
-        return peak.megabytes
+        return peak
 
 
 def compare(comparisons: Sequence[Comparison], repetitions: int) -> list[Outcome]:

@@ -1,16 +1,25 @@
-"""What is measured: one module each, with `measure(options)`. A new module is found by being here."""
+"""What is measured: one module each, with `measure(options)` and its full size. A new module is found by being here."""
 
 import importlib
 import pkgutil
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from benchmarks.measuring import Options, Outcome
+from benchmarks.findings import Findings
+from benchmarks.measuring import Options
 
-Measure: TypeAlias = Callable[[Options], list[Outcome]]
+
+@dataclass(frozen=True)
+class Subject:
+    """`rows` and `repetitions` are what it takes where nothing else is asked."""
+
+    measure: Callable[[Options], list[Findings]]
+    rows: int
+    repetitions: int
 
 
-def find_subjects() -> dict[str, Measure]:
+def find_subjects() -> dict[str, Subject]:
     """By module name, in alphabetical order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return {name: importlib.import_module(f"{__name__}.{name}").measure for name in names}
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+    return {name: Subject(module.measure, module.ROWS, module.REPETITIONS) for name, module in modules.items()}

@@ -9,15 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, write_deltalake
 
+from benchmarks.findings import Findings
 from benchmarks.frames import FEATURES, WrongRowsError, make_frame, require_same_rows
 from benchmarks.gateway import Gateway, running_gateway
-from benchmarks.measuring import Comparison, Contender, Options, Outcome, compare
+from benchmarks.measuring import COLUMNS, Comparison, Contender, Options, compare
 from hops import featurestore as fs
 
+ROWS, REPETITIONS = 1_000_000, 5
 _GROUP = "inserted"
 
 
-def measure(options: Options) -> list[Outcome]:
+def measure(options: Options) -> list[Findings]:
     table = make_frame(options.rows)
     frames = {"pyarrow": table, "pandas": table.to_pandas()}
     with TemporaryDirectory(prefix="oast-bench-") as scratch, running_gateway() as gateway:
@@ -30,7 +32,9 @@ def measure(options: Options) -> list[Outcome]:
             )
             for container, frame in frames.items()
         ]
-        return compare(comparisons, options.repetitions)
+        outcomes = compare(comparisons, options.repetitions)
+    size = f"{options.rows:,} rows of 10 columns; medians of {options.repetitions} turns after a warm-up"
+    return [Findings("insert", size, COLUMNS, tuple(row for outcome in outcomes for row in outcome.rows))]
 
 
 def _through_gateway(gateway: Gateway, connection: fs.Connection, frame: Any, sent: pa.Table) -> Contender:
