@@ -1,26 +1,53 @@
 """Wires the gateway: the only module that names implementations."""
 
+import ssl
 import tempfile
 from pathlib import Path
 from typing import TypedDict
 
+from sqlalchemy import make_url
+
 from app.container import Container
+from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.jdbc import JdbcKind
+from app.featurestore.connectors.kinds import ConnectorKind
+from app.featurestore.connectors.secrets import ProjectSecrets
+from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.feature_groups.history import FeatureGroupHistoryService
+from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
+from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.locations.service import Locations
+from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
+from app.featurestore.sql.service import SqlService
+from app.featurestore.sql.tables import StoredTables
 from app.featurestore.training_datasets.service import TrainingDatasetService
-from app.settings import Settings, WarehouseSettings
+from app.settings import SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
 from infra.crypto import Pepper
 from infra.database.engine import open_engine
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
-from infra.engines.duckdb_engine import DuckDbEngine
+from infra.engines.process_engine import ProcessEngine
 from infra.formats.csv import csv_format, tsv_format
 from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
+from infra.ports.engine import QueryLimits
 from infra.ports.formats import DataFormat
+from infra.ports.secrets import SecretStore
+from infra.ports.sources import SourceLimits, SqlSource
 from infra.registry import Registry
+from infra.secrets.aws import AwsOptions
+from infra.secrets.environment import EnvironmentSecretStore
+from infra.secrets.files import FileSecretStore
+from infra.secrets.parameterstore import ParameterStore
+from infra.secrets.secretsmanager import SecretsManagerStore
+from infra.sources.addresses import AddressGuard
+from infra.sources.mysql import MySqlSource
+from infra.sources.postgresql import REDSHIFT_FLAVOUR, PostgresSource
+from infra.sources.sqlite import SqliteSource
 from infra.storage.location import S3Options, parse_warehouse
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
@@ -53,8 +80,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     authorizer, audit = DatabaseAuthorizer(clock=clock), AuditLog(clock=clock, ids=new_id)
     locations = Locations(database=database, store=store, clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
-    engine = DuckDbEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
-    queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine)
+    engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
+    kinds, secrets = _connector_kinds(settings), _project_secrets(settings.secrets)
+    reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
+    on_demand = OnDemandSources(reader=reader)
+    queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
     return Container(
         settings=settings,
@@ -74,8 +104,37 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             default_days=settings.keys.default_days,
             max_days=settings.keys.max_days,
         ),
+        connectors=ConnectorService(
+            **tenancy,
+            ids=new_id,
+            kinds=kinds,
+            secrets=secrets,
+            uses=lambda session, connector_id: FeatureGroupRepository(session).names_reading_through(connector_id),
+        ),
+        on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
+        on_demand_sources=on_demand,
         feature_groups=FeatureGroupService(**tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id),
+        feature_group_history=FeatureGroupHistoryService(**tenancy, tables=tables, locations=locations, ids=new_id),
+        changes=ChangeService(database=database, authorizer=authorizer, tables=tables, engine=engine),
         queries=queries,
+        sql=SqlService(
+            database=database,
+            authorizer=authorizer,
+            tables_of=StoredTables(tables=tables, on_demand=on_demand),
+            engine=engine,
+            limits=QueryLimits(**settings.sql.model_dump()),
+        ),
+        parts=PartService(
+            database=database,
+            authorizer=authorizer,
+            tables=tables,
+            store=store,
+            clock=clock,
+            least_bytes=settings.results.parts_from_bytes,
+            presigned_seconds=settings.warehouse.presigned_seconds,
+            ids=new_id,
+            direct_reads=settings.warehouse.direct_reads,
+        ),
         training_datasets=TrainingDatasetService(
             **tenancy, queries=queries, store=store, locations=locations, formats=_formats(), ids=new_id
         ),
@@ -92,6 +151,51 @@ def _s3_options(settings: WarehouseSettings) -> S3Options:
         secret_access_key=secret.get_secret_value() if secret else None,
         session_token=session.get_secret_value() if session else None,
     )
+
+
+def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
+    aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
+    built_in: dict[str, SecretStore] = {
+        "aws-sm": SecretsManagerStore(aws, settings.accounts),
+        "aws-ssm": ParameterStore(aws),
+        "env": EnvironmentSecretStore(),
+        "file": FileSecretStore(settings.directory),
+    }
+    stores = Registry("oasthouse.secret_stores", built_in)
+    return ProjectSecrets(stores=stores, prefix=settings.prefix, local=settings.lent)
+
+
+def _connector_kinds(settings: Settings) -> Registry[ConnectorKind]:
+    read = settings.connectors
+    guard = AddressGuard(read.networks, _own_endpoints(settings))
+    ca_file = read.ca_file or Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+    mysql = MySqlSource(guard=guard, ca_file=ca_file)
+    built_in: dict[str, SqlSource] = {
+        "postgresql": PostgresSource(guard=guard, ca_file=ca_file),
+        "redshift": PostgresSource(guard=guard, ca_file=ca_file, flavour=REDSHIFT_FLAVOUR),
+        "mysql": mysql,
+        "mariadb": mysql,
+        "sqlite": SqliteSource(read.sqlite_directory, _own_files(settings)),
+    }
+    jdbc = JdbcKind(
+        sources=Registry("oasthouse.sql_sources", built_in),
+        limits=SourceLimits(read.max_rows, read.max_bytes, read.deadline_seconds),
+        require_allowed=guard.require_allowed,
+    )
+    return Registry[ConnectorKind]("oasthouse.connector_kinds", {"jdbc": jdbc})
+
+
+def _own_endpoints(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Where the gateway itself and its database listen: a connector there would ask questions in the gateway's name."""
+    url = make_url(settings.resolved_database_url)
+    databases = [(host, url.port or 5432) for host in (url.host or "").split(",") if host]
+    return ((settings.server.host, settings.server.port), *databases)
+
+
+def _own_files(settings: Settings) -> tuple[Path, ...]:
+    url = make_url(settings.resolved_database_url)
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    return (Path(str(url.database)),) if is_file else ()
 
 
 def _formats() -> Registry[DataFormat]:

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 
+from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.feature_groups.history import FeatureGroupHistoryService
+from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.locations.service import Locations
+from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
+from app.featurestore.sql.service import SqlService
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import Settings
 from infra.clock import Clock
@@ -32,7 +38,14 @@ class Container:
     members: MemberService
     api_keys: ApiKeyService
     shares: ShareService
+    connectors: ConnectorService
     feature_groups: FeatureGroupService
+    on_demand: OnDemandService
+    on_demand_sources: OnDemandSources
+    feature_group_history: FeatureGroupHistoryService
+    changes: ChangeService
     queries: QueryService
+    sql: SqlService
+    parts: PartService
     training_datasets: TrainingDatasetService
     locations: Locations

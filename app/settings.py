@@ -1,10 +1,12 @@
 """Every setting, and the only reader of the environment: prefix `OAST_`, nesting `__`. docs/settings.md lists them."""
 
 import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "OAST_"
@@ -28,6 +30,13 @@ class WarehouseSettings(_Section):
     )
     secret_access_key: SecretStr | None = Field(None, description="Goes with the access key id.")
     session_token: SecretStr | None = Field(None, description="Goes with temporary credentials.")
+    presigned_seconds: Annotated[int, Field(ge=0, le=604800)] = Field(
+        300,
+        description="Life of the addresses at which clients fetch files from the bucket; 0 if they cannot reach it.",
+    )
+    direct_reads: bool = Field(
+        default=False, description="Clients such as Spark read the warehouse with credentials of their own."
+    )
 
 
 class EngineSettings(_Section):
@@ -37,6 +46,27 @@ class EngineSettings(_Section):
     threads: Annotated[int, Field(ge=1)] = Field(2, description="Threads of one query.")
     slots: Annotated[int, Field(ge=1)] = Field(4, description="Queries at once in one worker process.")
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(300.0, description="A query is stopped after this time.")
+
+
+class SqlSettings(_Section):
+    """Limits of a query whose SQL a user wrote; those of the engine hold too."""
+
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="SQL that a user wrote is stopped after this time."
+    )
+    max_rows: Annotated[int, Field(ge=1)] = Field(10_000_000, description="Rows that SQL of a user may answer.")
+    max_bytes: Annotated[int, Field(ge=1)] = Field(
+        4096 * _MIB, description="Bytes that SQL of a user may answer, as sent."
+    )
+
+
+class ResultSettings(_Section):
+    """How rows are answered."""
+
+    parts_from_bytes: Annotated[int, Field(ge=0)] = Field(
+        4 * _MIB,
+        description="A whole feature group of so many bytes is answered as a list of its files, to clients that ask.",
+    )
 
 
 class UploadSettings(_Section):
@@ -52,6 +82,90 @@ class KeySettings(_Section):
 
     default_days: Annotated[int, Field(ge=1)] = Field(90, description="Life of a key where none is asked.")
     max_days: Annotated[int, Field(ge=1)] = Field(365, description="Longest life that can be asked.")
+
+
+class SecretSettings(_Section):
+    """Which secrets projects may name."""
+
+    prefix: str = Field(
+        "oasthouse/{project}/",
+        description="What the names of a project's secrets in AWS begin with; `{project}` is its name.",
+    )
+    local: str | None = Field(
+        None,
+        description="Secrets of this machine lent to projects: `project=env:OAST_SECRET_…` or `project=file:name`, "
+        "separated by commas.",
+    )
+    directory: Path | None = Field(None, description="Where `file:` secrets lie; without it there are none.")
+    aws_region: str | None = Field(None, description="Region of the secrets; default: the AWS SDK's own.")
+    aws_accounts: str | None = Field(
+        None, description="Accounts, separated by commas, whose secrets may be named by ARN; without it names only."
+    )
+    aws_endpoint_url: str | None = Field(None, description="Another endpoint than AWS's own, such as one inside a VPC.")
+
+    @field_validator("prefix")
+    @classmethod
+    def _is_apart(cls, prefix: str) -> str:
+        # Without an end that no project name has, `sales` would own what belongs to `sales_emea`.
+        if not re.fullmatch(r"[^{}]*\{project\}[^a-z0-9_{}][^{}]*", prefix):
+            raise ValueError("must hold {project} once, followed by a character that no project name has, such as /")
+        return prefix
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        return frozenset(_listed(self.aws_accounts))
+
+    @property
+    def lent(self) -> frozenset[tuple[str, str]]:
+        """(project, reference) pairs."""
+        return frozenset((project.strip(), ref.strip()) for project, _, ref in _pairs(self.local))
+
+    @field_validator("local")
+    @classmethod
+    def _is_pairs(cls, local: str | None) -> str | None:
+        if not all(project.strip() and re.match(r"(env|file):", ref.strip()) for project, _, ref in _pairs(local)):
+            raise ValueError("must be project=env:OAST_SECRET_… or project=file:name, separated by commas")
+        return local
+
+
+class ConnectorSettings(_Section):
+    """Databases that projects read through storage connectors."""
+
+    allowed_networks: str | None = Field(
+        None,
+        description="Networks, separated by commas, that may be connected to beside public addresses: `10.1.0.0/16`.",
+    )
+    ca_file: Path | None = Field(
+        None, description="Authorities of the databases' certificates, PEM; default: the system's."
+    )
+    sqlite_directory: Path | None = Field(
+        None, description="Where SQLite files lie, in a folder for each project; without it there are none."
+    )
+    max_rows: Annotated[int, Field(ge=1)] = Field(10_000_000, description="Rows of one read from such a database.")
+    max_bytes: Annotated[int, Field(ge=1)] = Field(4096 * _MIB, description="Bytes of one read, as Arrow.")
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="One read is stopped after this time.")
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, networks: str | None) -> str | None:
+        _networks(networks)
+        return networks
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.allowed_networks)
+
+
+def _pairs(text: str | None) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in _listed(text)]
+
+
+def _networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part) for part in _listed(text))
+
+
+def _listed(text: str | None) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 class ServerSettings(_Section):
@@ -90,9 +204,13 @@ class Settings(BaseSettings):
     )
     warehouse: WarehouseSettings = WarehouseSettings()
     engine: EngineSettings = EngineSettings()
+    sql: SqlSettings = SqlSettings()
+    results: ResultSettings = ResultSettings()
     uploads: UploadSettings = UploadSettings()
     keys: KeySettings = KeySettings()
     server: ServerSettings = ServerSettings()
+    secrets: SecretSettings = SecretSettings()
+    connectors: ConnectorSettings = ConnectorSettings()
 
     @property
     def resolved_database_url(self) -> str:
@@ -110,11 +228,15 @@ class Settings(BaseSettings):
 
 
 # Read by the SDK, which may run on the same machine.
-_OF_THE_SDK = frozenset({"OAST_ALLOW_UNVERIFIED_TLS"})
+_OF_THE_SDK = frozenset({"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"})
+
+
+# Values that `env:` references name; not settings.
+_SECRETS = f"{PREFIX}SECRET_"
 
 
 def unknown_variables() -> list[str]:
     """`OAST_…` variables that name no setting: a typing error there would otherwise pass in silence."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | _OF_THE_SDK
     names = (name.upper() for name in os.environ if name.upper().startswith(PREFIX))
-    return sorted(name for name in names if name.partition("__")[0] not in known)
+    return sorted(name for name in names if name.partition("__")[0] not in known and not name.startswith(_SECRETS))

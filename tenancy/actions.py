@@ -44,6 +44,12 @@ class Action(StrEnum):
     TRAINING_DATASET_READ_ROWS = "training-dataset:read-rows"
     TRAINING_DATASET_CREATE = "training-dataset:create"
     TRAINING_DATASET_DELETE = "training-dataset:delete"
+    CONNECTOR_LIST = "connector:list"
+    CONNECTOR_READ = "connector:read"
+    CONNECTOR_CREATE = "connector:create"
+    CONNECTOR_UPDATE = "connector:update"
+    CONNECTOR_DELETE = "connector:delete"
+    CONNECTOR_TEST = "connector:test"
 
 
 @dataclass(frozen=True)
@@ -90,4 +96,10 @@ RULES: dict[Action, Rule] = {
     Action.TRAINING_DATASET_READ_ROWS: Rule(Scope.FEATURESTORE_READ, _VIEWER, _DATASETS),
     Action.TRAINING_DATASET_CREATE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
     Action.TRAINING_DATASET_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.CONNECTOR_LIST: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
+    Action.CONNECTOR_READ: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
+    Action.CONNECTOR_CREATE: Rule(Scope.FEATURESTORE_MANAGE, _OWNER),
+    Action.CONNECTOR_UPDATE: Rule(Scope.FEATURESTORE_MANAGE, _OWNER),
+    Action.CONNECTOR_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _OWNER),
+    Action.CONNECTOR_TEST: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
 }

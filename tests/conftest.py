@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,17 +16,28 @@ if TYPE_CHECKING:  # imported on first use: moto and boto3 would cost every run 
     from tests.lab.aws import Moto
     from tests.lab.postgres import Postgres
     from tests.lab.seaweedfs import SeaweedFs
+    from tests.lab.source import SourceDatabase
     from tests.world import World
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_found() -> Iterator[None]:
-    """A gateway configures the process's logging; the next test must not inherit it."""
-    loggers = [logging.getLogger(name) for name in (None, "botocore")]
-    found = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+def _process_as_found() -> Iterator[None]:
+    """A gateway configures the process's logging, and a query how deep it may go; the next test must not inherit it."""
+    depth = sys.getrecursionlimit()
+    found = [(logger, logger.handlers[:]) for logger, _ in _LEVELS]
+    _set_levels()  # a gateway of the whole module was made before this test
     yield
-    for logger, handlers, level in found:
+    for logger, handlers in found:
         logger.handlers = handlers
+    _set_levels()
+    sys.setrecursionlimit(depth)
+
+
+_LEVELS = [(logger, logger.level) for logger in map(logging.getLogger, (None, "botocore"))]
+
+
+def _set_levels() -> None:
+    for logger, level in _LEVELS:
         logger.setLevel(level)
 
 
@@ -53,6 +65,15 @@ def moto() -> Iterator[Moto]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def sail() -> Iterator[Any]:
+    """The active Spark session; of each module anew, since stopping another one makes it inactive."""
+    from tests.lab.spark import spark_session
+
+    with spark_session() as session:
+        yield session
+
+
 @pytest.fixture
 def local_warehouse(tmp_path: Path) -> Warehouse:
     return parse_warehouse(str(tmp_path / "warehouse"))
@@ -74,6 +95,15 @@ def postgres_url(postgres: Postgres) -> Iterator[str]:
     """A database of this test's own."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture
+def source(postgres: Postgres) -> Iterator[SourceDatabase]:
+    """Somebody's database, for this test alone, behind a port of this machine."""
+    from tests.lab.source import source_database
+
+    with source_database(postgres) as database:
+        yield database
 
 
 @pytest.fixture

@@ -105,7 +105,8 @@ class World:
     def call(self, method: str, path: str, key: str | None = None, **options: Any) -> TestResponse:
         """One request to `/api/v1<path>` with a key."""
         headers = {**options.pop("headers", {}), **({"Authorization": f"ApiKey {key}"} if key else {})}
-        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **options)
+        # Buffered: a streamed answer is read and closed here, whatever the test makes of it.
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **{"buffered": True, **options})
 
     def connect(self, project: str, key: str | None = None) -> Connection:
         """The SDK, over the socket, with a key from a file."""
@@ -115,8 +116,15 @@ class World:
         return open_connection(self.address, project, secrets_store="local", api_key_file=str(path), quiet=True)
 
 
-def make_world(directory: Path, database_url: str | None, warehouse: Warehouse) -> World:
-    """A migrated, empty gateway."""
+def make_world(
+    directory: Path,
+    database_url: str | None,
+    warehouse: Warehouse,
+    *,
+    warehouse_settings: dict[str, Any] | None = None,
+    **settings_: Any,
+) -> World:
+    """A migrated, empty gateway. `settings_` are further sections."""
     options = warehouse.s3
     settings = Settings(
         environment="test",
@@ -128,7 +136,9 @@ def make_world(directory: Path, database_url: str | None, warehouse: Warehouse) 
             endpoint_url=options.endpoint_url if options else None,
             access_key_id=options.access_key_id if options else None,
             secret_access_key=options.secret_access_key if options else None,  # type: ignore[arg-type]  # pydantic makes the secret
+            **(warehouse_settings or {}),
         ),
+        **settings_,
     )
     configure_logs("error")
     Pepper.create(settings.resolved_pepper_file)

@@ -7,6 +7,7 @@ import flask_smorest
 from flask import Blueprint, Flask, Response, jsonify, send_from_directory
 
 from app.featurestore.feature_groups.frames import ARROW_STREAM, PARQUET
+from app.web.parts import PARTS
 from app.web.registry import Route, registered_routes
 from tenancy.actions import RULES
 
@@ -79,13 +80,24 @@ def _complete(operation: dict[str, Any], route: Route) -> None:
         content.update({media: {"schema": dict(_BINARY)} for media in (ARROW_STREAM, PARQUET)})
     if route.operation.answers_rows:
         rows = {"schema": dict(_BINARY)}
-        media = "application/octet-stream" if "/files/" in route.rule else ARROW_STREAM
-        operation.setdefault("responses", {})["200"] = {"description": "Rows", "content": {media: rows}}
+        content = dict.fromkeys(_answered(route.rule), rows)
+        operation.setdefault("responses", {})["200"] = {"description": "Rows", "content": content}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     responses = operation.setdefault("responses", {})
     for status, meaning in (("401", "No valid API key"), ("403", "Not permitted"), ("404", "Absent or invisible")):
         responses[status] = {"description": meaning, "content": problem}
     responses["default"] = {"description": "Any other problem", "content": problem}
+
+
+def _answered(rule: str) -> tuple[str, ...]:
+    """The media types of rows, by what addresses them."""
+    if "/files/" in rule:
+        return ("application/octet-stream",)
+    if rule.endswith("/parts/<int:table_version>"):
+        return (PARTS,)
+    if "/parts/" in rule:
+        return (PARQUET,)
+    return (ARROW_STREAM, PARTS) if "/feature-groups/" in rule else (ARROW_STREAM,)
 
 
 def _template(rule: str) -> str:

@@ -5,10 +5,20 @@ from flask import Flask
 
 from app.api.documentation import register_documentation
 from app.api.health import blp as health
-from app.api.resources import api_keys, feature_groups, identity, projects, queries, shares, training_datasets
+from app.api.resources import (
+    api_keys,
+    connectors,
+    feature_groups,
+    identity,
+    projects,
+    queries,
+    shares,
+    sql,
+    training_datasets,
+)
 
 PREFIX = "/api/v1"
-RESOURCES = (identity, projects, api_keys, shares, queries, feature_groups, training_datasets)
+RESOURCES = (identity, projects, api_keys, shares, connectors, queries, sql, feature_groups, training_datasets)
 
 
 def register_api(app: Flask) -> None:

@@ -54,6 +54,8 @@ def configure_logs(level: str, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
     # botocore prints signed headers at debug level.
     logging.getLogger("botocore").setLevel(max(logging.INFO, root.level))
+    # sqlglot quotes in its warnings what somebody wrote into SQL.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

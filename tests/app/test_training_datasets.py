@@ -157,3 +157,25 @@ def test_many_rows_become_several_parts(football: World, monkeypatch: pytest.Mon
         ("part-00002.parquet", 600),
     ]
     assert read_arrow(football.call("GET", f"{path}/rows", key).data)["x"].to_pylist() == list(range(2000))
+
+
+def test_labels_of_a_group_are_recorded_with_its_version(football: World) -> None:
+    key = football.key("football")
+    moment = pa.array([1_000_000, 3_000_000], pa.timestamp("us", "UTC"))
+    groups = {
+        "matches": pa.table({"team_id": [1, 2], "kickoff": moment, "won": [True, False]}),
+        "forms": pa.table({"team_id": [1, 2], "measured": moment, "form": [0.5, 0.25]}),
+    }
+    for name, time in (("matches", "kickoff"), ("forms", "measured")):
+        command = {"name": name, "event_time": time}
+        made = football.call("POST", "/projects/football/feature-groups", key, **frame_request(groups[name], command))
+        assert made.status_code == 201
+    query = {"features": ["form"], "labels": {"feature_group": "matches_1"}}
+    body = {"name": "with_labels", "query": query}
+    made = football.call("POST", "/projects/football/training-datasets", key, json=body)
+    assert (made.status_code, made.json["rows"]) == (201, 2)
+    manifest = football.call("GET", "/projects/football/training-datasets/with_labels/versions/1/manifest", key).json
+    assert [(group["name"], group["table_version"]) for group in manifest["groups"]] == [("forms", 0), ("matches", 0)]
+    homeless = {"name": "homeless", "query": {"features": ["form"], "labels": {"event_time": "kickoff"}}}
+    refused = football.call("POST", "/projects/football/training-datasets", key, json=homeless)
+    assert (refused.status_code, refused.json["type"]) == (422, "/problems/invalid-input")

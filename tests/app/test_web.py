@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from app.web.registry import RouteNotRegisteredError
 from infra.errors import EngineLimitError, StorageUnavailableError
 from infra.observability.logs import configure_logs, redact
 from tenancy.api_keys.token import mint
-from tests.frames import frame_request
+from tests.frames import arrow_bytes, frame_request
 from tests.world import World
 
 
@@ -143,16 +144,16 @@ def test_a_failing_stream_is_broken_off_not_ended(football: World) -> None:
 
     class Failing:
         def __enter__(self) -> Any:
-            def batches() -> Any:
-                yield pa.record_batch({"id": [1]})
-                raise EngineLimitError("The deadline passed.")
+            return self
 
-            return batches()
+        def chunks(self) -> Iterator[bytes]:
+            yield arrow_bytes(pa.table({"id": [1]}))[:-8]
+            raise EngineLimitError("The deadline passed.")
 
         def __exit__(self, *_: object) -> None:
             return None
 
-    football.container.queries.run = lambda _retrieval: Failing()  # type: ignore[method-assign,assignment,return-value]
+    football.container.queries.run = lambda _retrieval, **_: Failing()  # type: ignore[method-assign,assignment,return-value]
     response = football.call("GET", "/projects/football/feature-groups/g/versions/1/rows", key, buffered=False)
     with pytest.raises(EngineLimitError):
         b"".join(response.iter_encoded())

@@ -1,12 +1,15 @@
 """What every object store does, on a directory and on S3."""
 
 import os
+from pathlib import Path
 
 import pytest
+import urllib3
 
 from infra.errors import InvalidInputError, NotFoundError
 from infra.ports.storage import ObjectStore
 from infra.storage.location import Warehouse
+from infra.storage.s3 import S3ObjectStore
 from infra.storage.warehouse import open_object_store
 
 MANY_BYTES = 33 << 20  # three parts of a multipart upload
@@ -45,6 +48,46 @@ def test_a_large_file_is_read_back_and_can_be_read_from_anywhere(store: ObjectSt
         assert file.read(100) == data[MANY_BYTES // 2 :][:100]
         file.seek(0)
         assert file.read() == data
+
+
+def test_a_file_has_a_place_on_this_machine_or_an_address(store: ObjectStore, warehouse: Warehouse) -> None:
+    """Either way with the signs that table engines put into names."""
+    uri = f"{warehouse.url}/project/city=New York%20+&#?/file"
+    address, path = store.presigned(uri, 60), store.local_path(uri)
+    assert (address is None, path is None) == ((False, True) if warehouse.is_s3 else (True, False))
+    put(store, "project/plain", b"plain")
+    plain = f"{warehouse.url}/project/plain"
+    address, path = store.presigned(plain, 60), store.local_path(plain)
+    assert (urllib3.request("GET", address).data if address else path.read_bytes()) == b"plain"  # type: ignore[union-attr]
+    for elsewhere in (f"{warehouse.url}2/file", f"{warehouse.url}/../file", "/etc/passwd"):
+        for ask in (lambda uri: store.presigned(uri, 60), store.local_path):
+            with pytest.raises(InvalidInputError):
+                ask(elsewhere)
+
+
+def test_an_address_is_of_one_file_for_reading_and_for_a_while(s3_warehouse: Warehouse) -> None:
+    store = open_object_store(s3_warehouse)
+    odd = "project/city=New York%20+&#?/file"
+    client = S3ObjectStore(s3_warehouse)._client
+    client.put_object(Bucket=s3_warehouse.bucket, Key=f"{s3_warehouse.prefix}/{odd}", Body=b"odd")
+    address = store.presigned(f"{s3_warehouse.url}/{odd}", 60)
+    assert address is not None
+    assert urllib3.request("GET", address).data == b"odd"
+    assert urllib3.request("GET", address, headers={"Range": "bytes=1-"}).data == b"dd"
+    for method, url in (("PUT", address), ("DELETE", address), ("GET", address.replace("/file?", "/other?"))):
+        assert urllib3.request(method, url).status == 403
+    assert "X-Amz-Expires=60" in address
+    assert s3_warehouse.s3.secret_access_key not in address  # type: ignore[union-attr]
+
+
+def test_a_link_out_of_the_directory_is_no_place(local_warehouse: Warehouse, tmp_path: Path) -> None:
+    store = open_object_store(local_warehouse)
+    put(store, "project/file")
+    (Path(local_warehouse.url) / "project" / "link").symlink_to(tmp_path)
+    with pytest.raises(InvalidInputError, match="outside"):
+        store.local_path(f"{local_warehouse.url}/project/link/file")
+    with pytest.raises(InvalidInputError, match="outside"):
+        store.presigned(f"{local_warehouse.url}/project/link/file", 60)
 
 
 def test_an_empty_file_is_a_file(store: ObjectStore) -> None:

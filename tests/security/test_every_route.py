@@ -31,6 +31,9 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.QUERY_RUN: {"features": ["plain"]},
     Action.QUERY_EXPLAIN: {"features": ["plain"]},
     Action.TRAINING_DATASET_CREATE: {"name": "fresh", "query": {"features": ["plain"]}},
+    Action.CONNECTOR_CREATE: {"name": "fresh", "options": {"engine": "sqlite", "path": "x.db"}},
+    Action.CONNECTOR_UPDATE: {"description": "changed"},
+    Action.CONNECTOR_TEST: {},
 }
 MUTATING = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -46,14 +49,16 @@ class Victim:
         values = {**self.values, "project": project}
         if "training-datasets" in route.rule:
             values["name"] = "dataset"
+        if "connectors" in route.rule:
+            values["name"] = "connector"
         if "members" in route.rule:
             values["name"] = "vera"
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: values[match[1]], route.rule)
         return path.removeprefix("/api/v1")
 
     def send(self, route: Route, key: str | None, project: str = "venues") -> tuple[int, str]:
-        answer = self.world.call(route.method, self.url(route, project), key, **_options(route))
-        return answer.status_code, answer.data.decode(errors="replace")
+        with self.world.call(route.method, self.url(route, project), key, **_options(route)) as answer:
+            return answer.status_code, answer.data.decode(errors="replace")
 
     @property
     def pending_share(self) -> UUID:
@@ -68,6 +73,7 @@ class Victim:
             "shares",
             "feature-groups",
             "training-datasets",
+            "connectors",
             "feature-groups/group/versions/1",
         )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
@@ -90,6 +96,9 @@ def victim(world: World) -> Victim:
     )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
+    server = {"engine": "mysql", "host": f"{CANARY}.example.com", "database": CANARY, "user": CANARY}
+    connector = {"name": "connector", "options": server, "secret": f"aws-sm:oasthouse/venues/{CANARY}"}
+    assert world.call("POST", "/projects/venues/connectors", key, json=connector).status_code == 201
     world.member("venues", f"{CANARY}_member", Role.VIEWER)
     share = world.offer("venues", "football", ShareKind.FEATURE_STORE)
     values = {
@@ -99,6 +108,8 @@ def victim(world: World) -> Victim:
         "share_id": str(share.id),
         "tag": "tag",
         "path": "part-00000.parquet",
+        "table_version": "0",
+        "part": "0",
     }
     return Victim(world, values)
 
@@ -113,8 +124,12 @@ def _options(route: Route) -> dict[str, Any]:
         return {}
     if route.rule.endswith("/rows"):
         return frame_request(pa.table({"plain": [9], f"{CANARY}_feature": ["x"]}))
+    if route.rule.endswith("/features"):
+        return {"json": {"features": [{"name": "later", "type": "double"}]}}
     if route.rule.endswith("/tags/<tag>"):
         return {"json": {"value": "changed"}}
+    if "/sql" in route.rule:
+        return {"json": {"query": "SELECT plain FROM group_1"}}
     if route.operation.action is Action.SHARE_ANSWER:
         return {}
     return {"json": BODIES[route.operation.action]}

@@ -4,9 +4,13 @@ from flask import Response
 from flask.views import MethodView
 
 from app.api.schemas.feature_groups import (
+    AppendFeaturesSchema,
+    ChangesQuery,
+    CommitsSchema,
     FeatureGroupCreateSchema,
     FeatureGroupPageSchema,
     FeatureGroupSchema,
+    FeatureGroupSourceSchema,
     FeatureGroupUpdateSchema,
     InsertQuery,
     InsertSchema,
@@ -17,13 +21,19 @@ from app.api.schemas.feature_groups import (
     TagSetSchema,
     TagsSchema,
 )
-from app.featurestore.feature_groups.service import FeatureGroupInfo, InsertInfo, UpdateFeatureGroup
+from app.featurestore.feature_groups.infos import FeatureGroupInfo
+from app.featurestore.feature_groups.on_demand import CreateOnDemand, OnDemandInfo
+from app.featurestore.feature_groups.rules import FeatureSpec
+from app.featurestore.feature_groups.service import InsertInfo, UpdateFeatureGroup
 from app.web.arrow import arrow_response
 from app.web.blueprint import Blueprint
 from app.web.bodies import receive_command, receive_frame
+from app.web.disconnect import client_gone
 from app.web.etags import expected_revision
+from app.web.parts import part_response, parts_response, takes_parts
 from app.web.state import current_container, request_context
 from infra.database.paging import Page, PageRequest
+from infra.errors import InvalidInputError
 from tenancy.actions import Action
 
 blp = Blueprint("feature-groups", __name__, description="Feature groups and their rows")
@@ -47,6 +57,10 @@ class FeatureGroups(MethodView):
     )
     def post(self, project: str) -> FeatureGroupInfo:
         spec, frame = receive_command(FeatureGroupCreateSchema())
+        if isinstance(spec, CreateOnDemand):
+            if frame is not None:
+                raise InvalidInputError("An on-demand feature group takes no rows; it is sent as JSON.")
+            return current_container().on_demand.create(request_context(), project, spec)
         return current_container().feature_groups.create(request_context(), project, spec, frame)
 
 
@@ -66,14 +80,23 @@ class FeatureGroup(MethodView):
         current_container().feature_groups.delete(request_context(), project, name, version)
 
 
+@blp.route(f"{_GROUP}/source")
+class FeatureGroupSource(MethodView):
+    @blp.operation(action=Action.CONNECTOR_READ, returns=FeatureGroupSourceSchema)
+    def get(self, project: str, name: str, version: int) -> OnDemandInfo:
+        return current_container().on_demand.get_source(request_context(), project, name, version)
+
+
 @blp.route(f"{_GROUP}/rows")
 class FeatureGroupRows(MethodView):
     @blp.operation(action=Action.FEATURE_GROUP_READ_ROWS, query=RowsQuery, answers_rows=True)
     def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
         queries = current_container().queries
         columns = [column for column in query["columns"].split(",") if column]
-        retrieval = queries.retrieve_group(request_context(), project, name, version, columns)
-        return arrow_response(retrieval.schema, queries.run(retrieval), query["compression"])
+        retrieval = queries.retrieve_group(request_context(), project, name, version, columns, query["as_of"])
+        if takes_parts() and (manifest := current_container().parts.offer(retrieval.snapshots, retrieval.schema)):
+            return parts_response(manifest, project=project, name=name, version=version)
+        return arrow_response(queries.run(retrieval, compression=query["compression"].value, abandoned=client_gone()))
 
     @blp.operation(
         action=Action.FEATURE_GROUP_INSERT, query=InsertQuery, returns=InsertSchema, idempotent=True, takes_frame=True
@@ -81,6 +104,48 @@ class FeatureGroupRows(MethodView):
     def post(self, query: dict[str, Any], project: str, name: str, version: int) -> InsertInfo:
         groups = current_container().feature_groups
         return groups.insert(request_context(), project, name, version, query["mode"], receive_frame())
+
+
+@blp.route(f"{_GROUP}/parts/<int:table_version>")
+class FeatureGroupParts(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_READ_ROWS, answers_rows=True)
+    def get(self, project: str, name: str, version: int, table_version: int) -> Response:
+        manifest = current_container().parts.get(request_context(), project, name, version, table_version)
+        return parts_response(manifest, project=project, name=name, version=version)
+
+
+@blp.route(f"{_GROUP}/parts/<int:table_version>/<int:part>")
+class FeatureGroupPart(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_READ_ROWS, answers_rows=True)
+    def get(self, project: str, name: str, version: int, table_version: int, part: int) -> Response:
+        parts = current_container().parts
+        return part_response(parts.file(request_context(), project, name, version, table_version, part))
+
+
+@blp.route(f"{_GROUP}/changes")
+class FeatureGroupChanges(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_READ_ROWS, query=ChangesQuery, answers_rows=True)
+    def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
+        changes, compression = current_container().changes, query["compression"].value
+        between = (query["from"], query["to"])
+        comparison = changes.compare(request_context(), project, name, version, *between, compression=compression)
+        return arrow_response(changes.run(comparison, abandoned=client_gone()))
+
+
+@blp.route(f"{_GROUP}/commits")
+class FeatureGroupCommits(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_READ, returns=CommitsSchema)
+    def get(self, project: str, name: str, version: int) -> dict[str, Any]:
+        history = current_container().feature_group_history
+        return {"items": history.list_commits(request_context(), project, name, version), "next_cursor": None}
+
+
+@blp.route(f"{_GROUP}/features")
+class FeatureGroupFeatures(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_UPDATE, body=AppendFeaturesSchema, returns=FeatureGroupSchema)
+    def post(self, features: tuple[FeatureSpec, ...], project: str, name: str, version: int) -> FeatureGroupInfo:
+        history = current_container().feature_group_history
+        return history.append_features(request_context(), project, name, version, features, expected_revision())
 
 
 @blp.route(f"{_GROUP}/partitions")

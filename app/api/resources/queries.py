@@ -3,12 +3,20 @@ from typing import Any
 from flask import Response
 from flask.views import MethodView
 
-from app.api.schemas.queries import CompressionQuery, ExplanationSchema, ExpressionSchema, FeatureStorePageSchema
+from app.api.schemas.queries import (
+    CompressionQuery,
+    ExplanationSchema,
+    ExpressionSchema,
+    FeatureStorePageSchema,
+    SparkPlanSchema,
+)
+from app.featurestore.parts.spark_plan import SparkPlan
 from app.featurestore.query.explain import Explanation
-from app.featurestore.query.expression import FeatureExpression
 from app.featurestore.query.service import FeatureStoreInfo
 from app.web.arrow import arrow_response
 from app.web.blueprint import Blueprint
+from app.web.bodies import receive_command
+from app.web.disconnect import client_gone
 from app.web.state import current_container, request_context
 from infra.database.paging import Page
 from tenancy.actions import Action
@@ -25,15 +33,30 @@ class FeatureStores(MethodView):
 
 @blp.route("/projects/<project>/queries")
 class Queries(MethodView):
-    @blp.operation(action=Action.QUERY_RUN, query=CompressionQuery, body=ExpressionSchema, answers_rows=True)
-    def post(self, query: dict[str, Any], expression: FeatureExpression, project: str) -> Response:
+    @blp.operation(
+        action=Action.QUERY_RUN, query=CompressionQuery, body=ExpressionSchema, takes_frame=True, answers_rows=True
+    )
+    def post(self, query: dict[str, Any], project: str) -> Response:
+        expression, labels = receive_command(ExpressionSchema())
         queries = current_container().queries
-        retrieval = queries.retrieve(request_context(), project, expression)
-        return arrow_response(retrieval.schema, queries.run(retrieval), query["compression"])
+        retrieval = queries.retrieve(request_context(), project, expression, labels)
+        return arrow_response(queries.run(retrieval, compression=query["compression"].value, abandoned=client_gone()))
 
 
 @blp.route("/projects/<project>/queries/explain")
 class QueryExplanations(MethodView):
-    @blp.operation(action=Action.QUERY_EXPLAIN, body=ExpressionSchema, returns=ExplanationSchema)
-    def post(self, expression: FeatureExpression, project: str) -> Explanation:
-        return current_container().queries.explain(request_context(), project, expression)
+    @blp.operation(action=Action.QUERY_EXPLAIN, body=ExpressionSchema, takes_frame=True, returns=ExplanationSchema)
+    def post(self, project: str) -> Explanation:
+        expression, labels = receive_command(ExpressionSchema())
+        return current_container().queries.explain(request_context(), project, expression, labels)
+
+
+@blp.route("/projects/<project>/queries/spark")
+class SparkQueries(MethodView):
+    @blp.operation(action=Action.QUERY_RUN, body=ExpressionSchema, takes_frame=True, returns=SparkPlanSchema)
+    def post(self, project: str) -> SparkPlan:
+        expression, labels = receive_command(ExpressionSchema())
+        container = current_container()
+        return container.parts.plan_for_spark(
+            container.queries.announce(request_context(), project, expression, labels)
+        )

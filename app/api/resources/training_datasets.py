@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from typing import Any, BinaryIO
 
 from flask import Response
@@ -14,7 +14,7 @@ from app.api.schemas.training_datasets import (
     TrainingDatasetSchema,
 )
 from app.featurestore.training_datasets.service import Manifest, TrainingDatasetInfo
-from app.web.arrow import arrow_response
+from app.web.arrow import batches_response
 from app.web.blueprint import Blueprint
 from app.web.bodies import receive_command
 from app.web.state import current_container, request_context
@@ -69,7 +69,7 @@ class TrainingDatasetRows(MethodView):
     @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, query=CompressionQuery, answers_rows=True)
     def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
         schema, batches = current_container().training_datasets.read(request_context(), project, name, version)
-        return arrow_response(schema, nullcontext(batches), query["compression"])
+        return batches_response(schema, batches, query["compression"])
 
 
 @blp.route(f"{_DATASET}/files/<path>")

@@ -1,7 +1,10 @@
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from app.api.schemas.queries import State
+from app.featurestore.feature_groups.models import CACHED, ON_DEMAND
+from app.featurestore.feature_groups.on_demand import MAX_QUERY, CreateOnDemand
 from app.featurestore.feature_groups.rules import MAX_FEATURES, FeatureSpec, GroupSpec
 from app.featurestore.feature_groups.service import UpdateFeatureGroup
 from app.web.arrow import Compression
@@ -60,6 +63,25 @@ class FeatureGroupCreateSchema(CommandSchema):
     features = fields.List(fields.Nested(FeatureSpecSchema), validate=validate.Length(max=MAX_FEATURES))
     tags = fields.Dict(keys=fields.String(), values=text(MAX_TAG_LENGTH), validate=validate.Length(max=100))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
+    kind = fields.String(validate=validate.OneOf([CACHED, ON_DEMAND]))
+    connector = fields.String()
+    query = text(MAX_QUERY)
+
+    @validates_schema
+    def _agrees_with_itself(self, data: dict[str, Any], **_: Any) -> None:
+        for name in ("connector", "query"):
+            if (name in data) != (data.get("kind") == ON_DEMAND):
+                raise ValidationError(f"Goes with kind {ON_DEMAND}, and always with it.", name)
+
+    def build(self, data: dict[str, Any]) -> GroupSpec | CreateOnDemand:
+        kind, connector, query = (data.pop(name, None) for name in ("kind", "connector", "query"))
+        spec: GroupSpec = super().build(data)
+        return CreateOnDemand(spec, connector, query) if kind == ON_DEMAND else spec
+
+
+class FeatureGroupSourceSchema(Schema):
+    connector = fields.String()
+    query = fields.String()
 
 
 class FeatureDescriptionSchema(Schema):
@@ -106,6 +128,42 @@ class InsertSchema(Schema):
 class RowsQuery(Schema):
     columns = fields.String(load_default="", metadata={"description": "Names separated by commas; all where empty."})
     compression = fields.Enum(Compression, by_value=True, load_default=Compression.LZ4)
+    as_of = State(load_default=None, metadata={"description": "A version of the table, or a time with its zone."})
+
+
+class ChangesQuery(Schema):
+    compression = fields.Enum(Compression, by_value=True, load_default=Compression.LZ4)
+    to = State(load_default=None)
+
+    class Meta:
+        include = {"from": State(load_default=0)}  # noqa: RUF012 marshmallow's form for names that Python keeps
+
+
+class CommitSchema(Schema):
+    version = fields.Integer()
+    committed_at = fields.AwareDateTime(format="iso")
+    operation = fields.String()
+    rows_inserted = fields.Integer(allow_none=True)
+    rows_updated = fields.Integer(allow_none=True)
+    rows_deleted = fields.Integer(allow_none=True)
+    member = fields.String(allow_none=True)
+    key_id = fields.String(allow_none=True)
+
+
+class CommitsSchema(Schema):
+    items = fields.List(fields.Nested(CommitSchema))
+    next_cursor = fields.String(allow_none=True)
+
+
+class AppendFeaturesSchema(CommandSchema):
+    """Loads into the features."""
+
+    features = fields.List(
+        fields.Nested(FeatureSpecSchema), required=True, validate=validate.Length(min=1, max=MAX_FEATURES)
+    )
+
+    def build(self, data: dict[str, Any]) -> tuple[FeatureSpec, ...]:
+        return tuple(data["features"])
 
 
 class TagSchema(Schema):

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.conform import conform
 from app.featurestore.feature_groups.frames import Frame
+from app.featurestore.feature_groups.infos import group_schema
 from app.featurestore.feature_groups.rules import GroupSpec, require_version, resolve_features
-from app.featurestore.feature_groups.service import group_schema
 from app.featurestore.feature_groups.types import to_arrow, to_hive
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
@@ -221,7 +221,7 @@ class TrainingDatasetService:
         data_format.check(retrieval.schema)
         with self._queries.run(retrieval) as stream:
             files = write_parts(self._store, location, data_format, iter(stream), retrieval.schema)
-        origin = {"query": asdict(query), "groups": _groups(retrieval)}
+        origin = {"query": _recorded(query), "groups": _groups(retrieval)}
         return self._manifest(location, data_format, retrieval.schema, files, **origin)
 
     def _manifest(
@@ -341,15 +341,24 @@ class TrainingDatasetService:
         )
 
 
+def _recorded(query: FeatureExpression) -> dict[str, Any]:
+    """The expression as JSON; times as text."""
+    recorded: dict[str, Any] = json.loads(json.dumps(asdict(query), default=datetime.isoformat))
+    return recorded
+
+
 def _groups(retrieval: Retrieval) -> list[dict[str, Any]]:
+    """What was read, the labels' group last; `table_version` is None of a group on demand."""
+    read = [
+        (source.group, version)
+        for source, version in zip(retrieval.plan.sources, retrieval.table_versions, strict=True)
+    ]
+    labels = retrieval.plan.labels
+    if labels is not None and labels.group is not None and retrieval.labels is not None:
+        read.append((labels.group, retrieval.labels.version))
     return [
-        {
-            "project": source.group.project,
-            "name": source.group.name,
-            "version": source.group.version,
-            "table_version": table_version,
-        }
-        for source, table_version in zip(retrieval.plan.sources, retrieval.table_versions, strict=True)
+        {"project": group.project, "name": group.name, "version": group.version, "table_version": version}
+        for group, version in read
     ]
 
 
