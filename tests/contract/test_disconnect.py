@@ -70,8 +70,10 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 
 def test_a_client_that_leaves_before_the_answer_frees_the_slot(caller: Caller) -> None:
-    with caller.begin(SILENT):
-        caller.wait_for(503)
+    with ExitStack() as connections:
+        # Begun again each time, because one of our own questions may have had the slot when it came.
+        while caller.ask("SELECT 1 AS n").status != 503:
+            connections.enter_context(caller.begin(SILENT))
     assert caller.wait_for(200) < FREE_WITHIN
 
 

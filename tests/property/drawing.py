@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from app.featurestore.query.expression import FeatureExpression, JoinSpec, LabelsSpec
@@ -13,6 +14,17 @@ from tests.property.cases import Case, Group, Question, Rows, World, group
 from tests.property.times import KEY_TYPES, LABEL_MOMENTS, LABEL_NUMBERS, MOMENTS, NO_TIMES, NUMBERS, KeyType
 
 HUGE: Final = 2**63 - 1
+
+
+def compared(queries: int) -> settings:
+    return settings(
+        max_examples=queries,
+        deadline=None,
+        # A busy machine is no failure.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        # Explaining a failure takes longer than finding it, and says little where there is much data.
+        phases=[each for each in Phase if each is not Phase.explain],
+    )
 
 
 @st.composite

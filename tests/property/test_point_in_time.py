@@ -2,51 +2,30 @@
 of one to three groups. One query answers one of them, or a dozen."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 
 from app.featurestore.query.expression import FeatureExpression, JoinSpec, LabelsSpec
 from app.featurestore.query.lowering import Program, to_sql
 from tests.property.brute_force import Label, Row, matches
 from tests.property.cases import Case, Question, Rows, World, group
-from tests.property.drawing import cases, written_rows
+from tests.property.drawing import cases, compared, written_rows
 from tests.property.oracles import answers_of, by_pandas, by_polars, is_within_64_bits
-from tests.property.running import Matches, answer_of_duckdb, brute_force, duckdb_session, expected, prepared
+from tests.property.running import Matches, answer_of_duckdb, brute_force, expected, prepared
 from tests.property.times import LABEL_MOMENTS, NUMBER_KEY, TEXT_KEY
 
 QUERIES: Final = 190
-"""In each of the nine comparisons below that generate their cases; on average there are seven examples in one."""
-compared = settings(
-    max_examples=QUERIES,
-    deadline=None,
-    # A busy machine is no failure. Explaining one takes longer than finding it, and says little where there is much data.
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    phases=[each for each in Phase if each is not Phase.explain],
-)
-# DuckDB joins few labels by trying row after row, and more than 64 by sorting.
+"""In each of the nine comparisons below that generate their cases; on average there are six examples in one."""
 each_algorithm = pytest.mark.parametrize("duck", [64, 0], ids=["few", "many"], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("labels")
-
-
-@pytest.fixture(scope="module")
-def duck(request: pytest.FixtureRequest) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb_session() as connection:
-        connection.execute(f"SET asof_loop_join_threshold = {getattr(request, 'param', 64)}")
-        yield connection
-
-
 @each_algorithm
-@compared
+@compared(QUERIES)
 @given(case=cases(("timestamp", "date", None)))
 def test_moments(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     asked = prepared(case, folder)
@@ -54,14 +33,14 @@ def test_moments(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> N
 
 
 @each_algorithm
-@compared
+@compared(QUERIES)
 @given(case=cases(("bigint", None)))
 def test_numbers(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     asked = prepared(case, folder)
     assert answer_of_duckdb(duck, asked) == expected(case, asked.plan, brute_force(case))
 
 
-@compared
+@compared(QUERIES)
 @given(case=cases(("timestamp", "date", None), as_known=True))
 def test_moments_as_known(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     asked = prepared(case, folder)
@@ -69,7 +48,7 @@ def test_moments_as_known(duck: duckdb.DuckDBPyConnection, folder: Path, case: C
 
 
 @each_algorithm
-@compared
+@compared(QUERIES)
 @given(case=cases(("timestamp", "date")))
 def test_moments_as_libraries_see_them(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     asked = prepared(case, folder)
@@ -79,7 +58,7 @@ def test_moments_as_libraries_see_them(duck: duckdb.DuckDBPyConnection, folder: 
 
 
 @each_algorithm
-@compared
+@compared(QUERIES)
 @given(case=cases(("bigint",)))
 def test_numbers_as_libraries_see_them(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     assume(is_within_64_bits(case))
@@ -89,7 +68,7 @@ def test_numbers_as_libraries_see_them(duck: duckdb.DuckDBPyConnection, folder: 
     assert answer == expected(case, asked.plan, answers_of(by_polars, case))
 
 
-@settings(compared, max_examples=40)
+@compared(40)
 @given(case=cases(("timestamp", "date", None)))
 def test_one_statement_says_the_same(duck: duckdb.DuckDBPyConnection, folder: Path, case: Case) -> None:
     """What `explain` shows may be run."""
