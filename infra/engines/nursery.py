@@ -94,7 +94,7 @@ class Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+                process_group=0,
             )
         self._finalizer = weakref.finalize(self, _end, self._socket, self._process)
 

@@ -32,7 +32,7 @@ _LOOKED_UP: Final = (
 )
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # The gateway and the zygote come first: they answer others, and stop what takes too long.
-_NICE: Final = 5
+_NICE: Final = 10
 _OPEN_FILES: Final = 8192
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -56,7 +56,7 @@ def address_space(memory_limit: str, threads: int) -> int:
 
 def confine_process(request: ForkRequest, zygote: int, keep: set[int]) -> None:
     """Called first thing in a query's process, while it has one thread."""
-    os.setsid()
+    os.setpgrp()
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != zygote:

@@ -27,7 +27,8 @@ class ObjectStore(Protocol):
     def local_path(self, uri: str) -> Path | None:
         """The file on this machine behind `uri`, links resolved; None for a store elsewhere. Raises as `presigned` does."""
 
-    def list_files(self, prefix: str) -> Iterator[str]: ...
+    def list_files(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Paths below `prefix/`, those alone that sort after the path `after`. No order is promised."""
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete everything below `prefix/`, never a sibling such as `prefix2/`; returns the number of files."""

@@ -52,12 +52,12 @@ class LocalObjectStore:
             raise InvalidInputError("A file of the table lies outside the warehouse.")
         return path
 
-    def list_files(self, prefix: str) -> Iterator[str]:
-        """Relative paths below `prefix/`, sorted within each directory."""
+    def list_files(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        """Sorted within each directory."""
         for directory, folders, names in os.walk(self._path(prefix), onerror=_raise_unless_absent):
             folders.sort()
-            for name in sorted(names):
-                yield (Path(directory) / name).relative_to(self._root).as_posix()
+            below = Path(directory).relative_to(self._root).as_posix()
+            yield from (path for name in sorted(names) if (path := f"{below}/{name}") > after)
 
     def delete_prefix(self, prefix: str) -> int:
         count = 0

@@ -56,9 +56,9 @@ class S3ObjectStore:
         self._warehouse.below(uri)
         return None
 
-    def list_files(self, prefix: str) -> Iterator[str]:
+    def list_files(self, prefix: str, *, after: str = "") -> Iterator[str]:
         skipped = len(self._warehouse.prefix) + 1 if self._warehouse.prefix else 0
-        for keys in self._pages(prefix):
+        for keys in self._pages(prefix, after):
             yield from (key[skipped:] for key in keys)
 
     def delete_prefix(self, prefix: str) -> int:
@@ -93,12 +93,14 @@ class S3ObjectStore:
     def _create(self, key: str) -> None:
         self._client.put_object(Bucket=self._warehouse.bucket, Key=key, Body=b"", IfNoneMatch="*")
 
-    def _pages(self, prefix: str) -> Iterator[list[str]]:
+    def _pages(self, prefix: str, after: str = "") -> Iterator[list[str]]:
         # The slash keeps a sibling out: `a/` is no prefix of `a2/x`.
-        below = self._key(prefix) + "/"
+        where = {"Bucket": self._warehouse.bucket, "Prefix": self._key(prefix) + "/"}
+        if after:
+            where["StartAfter"] = self._key(after)
         with _translated(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._warehouse.bucket, Prefix=below, PaginationConfig={"PageSize": _DELETE_AT_ONCE}
+                **where, PaginationConfig={"PageSize": _DELETE_AT_ONCE}
             )
             for page in pages:
                 if contents := page.get("Contents"):

@@ -19,10 +19,10 @@ from infra.storage.location import Warehouse
 from infra.storage.warehouse import open_object_store
 from infra.tables.backoff import RETRY_AFTER, Backoff, is_transient, refusal
 from infra.tables.columns import missing_columns
-from infra.tables.entries import EntryCache
 from infra.tables.files import difference, read_history, read_snapshot
 from infra.tables.identifiers import quoted
-from infra.tables.log import KEEP_LOG, KEEP_LOG_OF_TABLE, CommitLog, commit_times, logged_commits, next_commit
+from infra.tables.kept import Kept
+from infra.tables.log import KEEP_LOG, KEEP_LOG_OF_TABLE, CommitLog, LogMemory, commit_times, logged_commits, next_commit
 from infra.tables.options import storage_options
 from infra.tables.portable import require_portable, require_zones
 from infra.tables.source import RowSource, empty_rows
@@ -30,6 +30,7 @@ from infra.tables.source import RowSource, empty_rows
 _BEFORE_ALL: Final = -1
 _DICTIONARY_BYTES: Final = 256 * 1024
 _ROWS_PER_GROUP: Final = 256 * 1024
+_KEPT_FILES: Final = 10_000
 
 
 class DeltaTableStore:
@@ -45,7 +46,8 @@ class DeltaTableStore:
         self._files = open_object_store(warehouse)
         self._commit_deadline = commit_deadline
         self._locks = _TableLocks()
-        self._entries = EntryCache()
+        self._memory = LogMemory()
+        self._snapshots: Kept[tuple[str, int], Snapshot] = Kept(_KEPT_FILES)
 
     def create(
         self,
@@ -91,17 +93,19 @@ class DeltaTableStore:
             return self._write_once(location, write, backoff)
 
     def version(self, location: str) -> int:
-        with _translated(location):
-            return self._open(location).version()
+        return self._log(location).newest()
 
     def snapshot(self, location: str, version: int | None = None) -> Snapshot:
-        with _translated(location):
-            table = self._open(location)
-            if version is not None and version != table.version():
-                # Asked for a version far beyond the newest, delta-rs 1.6.6 looks for all in between, deaf to everything.
-                _require_version(version, table.version())
-                table.load_as_version(version)
-            return read_snapshot(table, self._warehouse.uri(location))
+        if version is None:
+            version = self.version(location)
+        known = self._snapshots.find((location, version))
+        if known is None:
+            # Asked for a version far beyond the newest, delta-rs 1.6.6 looks for all in between, deaf to everything.
+            _require_version(version, self.version(location))
+            with _translated(location):
+                known = read_snapshot(self._open(location, version), self._warehouse.uri(location))
+            self._snapshots.keep((location, version), known, 1 + len(known.files))
+        return known
 
     def commits(self, location: str) -> list[LoggedCommit]:
         log = self._log(location)
@@ -196,7 +200,7 @@ class DeltaTableStore:
                 return _accounted(commit, source)
 
     def _log(self, location: str) -> CommitLog:
-        return CommitLog(self._files, location, self._entries)
+        return CommitLog(self._files, location, self._memory)
 
     def _open(self, location: str, version: int | None = None) -> DeltaTable:
         return DeltaTable(self._warehouse.uri(location), version=version, storage_options=self._options)

@@ -1,15 +1,10 @@
-"""One file of a Delta log, parsed. A commit never changes, so what was read once may be kept."""
+"""One file of a Delta log, parsed."""
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any
 from urllib.parse import unquote
-
-_KEPT_BYTES: Final = 16 * 1024 * 1024
-
 
 @dataclass(frozen=True)
 class AddedFile:
@@ -79,33 +74,3 @@ def _timestamp(info: Mapping[str, Any], added: tuple[AddedFile, ...], removed: l
     if "timestamp" in info:
         return int(info["timestamp"])
     return max([0, *(file.modified for file in added), *(action.get("deletionTimestamp") or 0 for action in removed)])
-
-
-_Key: TypeAlias = tuple[str, int]
-
-
-class EntryCache:
-    """The entries used last, by location and version, up to `kept_bytes` of log text. Safe to use from several threads."""
-
-    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
-        self._kept_bytes = kept_bytes
-        self._entries: OrderedDict[_Key, LogEntry] = OrderedDict()
-        self._bytes = 0
-        self._guard = threading.Lock()
-
-    def find(self, location: str, version: int) -> LogEntry | None:
-        with self._guard:
-            entry = self._entries.get((location, version))
-            if entry is not None:
-                self._entries.move_to_end((location, version))
-            return entry
-
-    def keep(self, location: str, entry: LogEntry) -> None:
-        with self._guard:
-            if (location, entry.version) in self._entries:
-                return
-            self._entries[location, entry.version] = entry
-            self._bytes += entry.size
-            while self._bytes > self._kept_bytes:
-                _, dropped = self._entries.popitem(last=False)
-                self._bytes -= dropped.size

@@ -17,13 +17,16 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from infra.errors import GatewayError, NotFoundError
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import Author, Commit, LoggedCommit
-from infra.tables.entries import EntryCache, LogEntry, parse_entry
+from infra.tables.entries import LogEntry, parse_entry
+from infra.tables.kept import Kept
 
 _APPLICATION: Final = "oasthouse"
 _REQUEST: Final = "oasthouse.request"
 _MEMBER: Final = "oasthouse.member"
 _KEY: Final = "oasthouse.key"
 _READ_AT_ONCE: Final = 8
+_KEPT_BYTES: Final = 16 * 1024 * 1024  # of log text
+_KEPT_TABLES: Final = 10_000
 _FILE: Final = re.compile(r"/_delta_log/(\d{20})\.json$")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WRITE_MODES: Final = {"Append": "append", "Overwrite": "overwrite"}
@@ -48,23 +51,41 @@ def next_commit(table: DeltaTable | None, request_id: str, author: Author | None
     )
 
 
+class LogMemory:
+    """What was read from the logs of many tables: entries by location and version, and the newest version of each."""
+
+    def __init__(self, kept_bytes: int = _KEPT_BYTES) -> None:
+        self.entries: Kept[tuple[str, int], LogEntry] = Kept(kept_bytes)
+        self.newest: Kept[str, int] = Kept(_KEPT_TABLES)
+
+
 class CommitLog:
     """The commit files of one table."""
 
-    def __init__(self, store: ObjectStore, location: str, cache: EntryCache) -> None:
+    def __init__(self, store: ObjectStore, location: str, memory: LogMemory) -> None:
         self._store = store
         self._location = location
-        self._cache = cache
+        self._memory = memory
 
     def find(self, request_id: str, *, after: int, until: int) -> Commit | None:
         """The commit of this request among the versions `after` (excluded) to `until`."""
         entries = self.entries(range(until, after, -1))
         return next((_counted(entry) for entry in entries if entry.info.get(_REQUEST) == request_id), None)
 
+    def newest(self) -> int:
+        """One listing of what is not older than the newest version that was known; NotFoundError without a table.
+
+        Opening the table instead takes many turns between threads, each of which waits for a core on a busy machine.
+        """
+        known = self._memory.newest.find(self._location) or 0
+        # From the known one on: it alone is there if nothing was written, and not even that if the table is gone.
+        found = self._listed(after=self._path(known - 1) if known else "") or self.versions()
+        self._memory.newest.keep(self._location, max(found))
+        return max(found)
+
     def versions(self) -> list[int]:
         """Those whose file is there, in order; NotFoundError if none is."""
-        paths = self._store.list_files(f"{self._location}/_delta_log")
-        found = sorted(int(match[1]) for path in paths if (match := _FILE.search(path)))
+        found = sorted(self._listed())
         if not found:
             raise NotFoundError(f"There is no table at {self._location!r}.")
         return found
@@ -79,16 +100,23 @@ class CommitLog:
         return [entry for entry in found if entry is not None]
 
     def _entry(self, version: int) -> LogEntry | None:
-        entry = self._cache.find(self._location, version)
+        entry = self._memory.entries.find((self._location, version))
         if entry is not None:
             return entry
         try:
-            with self._store.open_input(f"{self._location}/_delta_log/{version:020}.json") as file:
+            with self._store.open_input(self._path(version)) as file:
                 entry = parse_entry(version, file.read())
         except NotFoundError:  # expired and cleaned up: too old to be a retry of anything
             return None
-        self._cache.keep(self._location, entry)
+        self._memory.entries.keep((self._location, version), entry, entry.size)
         return entry
+
+    def _listed(self, after: str = "") -> list[int]:
+        paths = self._store.list_files(f"{self._location}/_delta_log", after=after)
+        return [int(match[1]) for path in paths if (match := _FILE.search(path))]
+
+    def _path(self, version: int) -> str:
+        return f"{self._location}/_delta_log/{version:020}.json"
 
 
 def commit_times(entries: Iterable[LogEntry]) -> list[datetime]:

@@ -164,6 +164,14 @@ def test_listing_is_relative_to_the_warehouse(store: ObjectStore) -> None:
     assert list(store.list_files("p")) == ["p/a/1", "p/b/2"]
 
 
+def test_listing_what_comes_after(store: ObjectStore) -> None:
+    for number in range(4):
+        put(store, f"p/log/{number}.json")
+    assert sorted(store.list_files("p/log", after="p/log/1.json")) == ["p/log/2.json", "p/log/3.json"]
+    assert list(store.list_files("p/log", after="p/log/3.json")) == []
+    assert list(store.list_files("p/absent", after="p/absent/1")) == []
+
+
 @pytest.mark.parametrize(
     "path", ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/./b", "a%2fb", "a b", "a\nb", "ä", "a\\b", "a*"]
 )

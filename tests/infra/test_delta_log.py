@@ -1,19 +1,21 @@
 """Logs as other writers leave them, read from files written by hand."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.errors import GatewayError
+from infra.errors import GatewayError, NotFoundError
 from infra.ports.tables import DataFile, LoggedCommit
 from infra.storage.local import LocalObjectStore
 from infra.storage.location import parse_warehouse
 from infra.tables.delta import DeltaTableStore
-from infra.tables.entries import EntryCache, parse_entry
-from infra.tables.log import CommitLog
+from infra.tables.entries import parse_entry
+from infra.tables.kept import Kept
+from infra.tables.log import CommitLog, LogMemory
 
 AT = "project/table"
 FIELDS = [
@@ -139,21 +141,51 @@ def test_history_of_files_that_others_wrote(tmp_path: Path) -> None:
 def test_a_commit_of_ours_that_does_not_count_is_an_error(tmp_path: Path) -> None:
     said = {**info("MERGE", 1)["commitInfo"], "oasthouse.request": "r"}
     store_of(tmp_path, CREATION, ({"commitInfo": said}, add("a")))
-    log = CommitLog(LocalObjectStore(tmp_path), AT, EntryCache())
+    log = CommitLog(LocalObjectStore(tmp_path), AT, LogMemory())
     with pytest.raises(GatewayError, match="version 1"):
         log.find("r", after=0, until=1)
 
 
-def test_the_cache_keeps_what_was_used_last_within_its_size() -> None:
-    entries = [parse_entry(version, text(info("WRITE", version))) for version in range(3)]
-    cache = EntryCache(kept_bytes=2 * entries[0].size)
-    cache.keep(AT, entries[0])
-    cache.keep(AT, entries[1])
-    assert cache.find(AT, 0) is entries[0]
-    cache.keep(AT, entries[0])
-    cache.keep(AT, entries[2])
-    assert [cache.find(AT, version) for version in range(3)] == [entries[0], None, entries[2]]
-    assert cache.find("other", 0) is None
+def test_what_was_used_last_is_kept_within_its_size() -> None:
+    kept: Kept[str, str] = Kept(10)
+    kept.keep("a", "A", 4)
+    kept.keep("b", "B", 4)
+    assert kept.find("a") == "A"
+    kept.keep("b", "anew", 5)
+    assert kept.find("a") == "A"
+    kept.keep("c", "C", 2)
+    assert [kept.find(key) for key in "abc"] == ["A", None, "C"]
+    kept.keep("huge", "H", 11)
+    assert [kept.find(key) for key in ("a", "c", "huge")] == ["A", "C", None]
+
+
+class _Counting(LocalObjectStore):
+    """Counts the paths that it lists."""
+
+    listed = 0
+
+    def list_files(self, prefix: str, *, after: str = "") -> Iterator[str]:
+        for path in super().list_files(prefix, after=after):
+            self.listed += 1
+            yield path
+
+
+def test_the_newest_version_is_found_by_listing_what_may_be_newer(tmp_path: Path) -> None:
+    store_of(tmp_path, CREATION, *[(info("WRITE", 2000),)] * 9)
+    files = _Counting(tmp_path)
+    log = CommitLog(files, AT, LogMemory())
+    assert (log.newest(), files.listed) == (9, 12)
+    # The commit, and what sorts after all of them.
+    assert (log.newest(), files.listed) == (9, 12 + 2)
+    folder = tmp_path / AT / "_delta_log"
+    # Somebody else wrote much, and cleaned up what is not needed any more.
+    for version in range(11):
+        (folder / f"{version:020}.json").unlink(missing_ok=True)
+    (folder / f"{12:020}.json").touch()
+    assert log.newest() == 12
+    (folder / f"{12:020}.json").unlink()
+    with pytest.raises(NotFoundError):
+        log.newest()
 
 
 def test_a_commit_is_read_once(tmp_path: Path) -> None:

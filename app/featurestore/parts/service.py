@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,8 +22,6 @@ from infra.ports.tables import DataFile, Snapshot, TableStore
 from tenancy.access import Authorizer
 from tenancy.actions import Action
 from tenancy.principals import RequestContext
-
-_SNAPSHOTS_KEPT = 8
 
 
 class PartService:
@@ -54,9 +51,7 @@ class PartService:
         self._least_bytes = least_bytes
         self._presigned_seconds = presigned_seconds
         self._direct_reads = direct_reads
-        # A version never changes and a location is never used again. Each part is a request of its own, and reading the
-        # log for each would cost more than sending it.
-        self._snapshot = lru_cache(_SNAPSHOTS_KEPT)(tables.snapshot)
+        self._tables = tables
 
     def offer(self, snapshots: Sequence[Snapshot], schema: pa.Schema) -> PartsManifest | None:
         """What a retrieval of one whole group will read, as parts; None where a stream is the better answer, or the only one.
@@ -107,7 +102,7 @@ class PartService:
         if kind != CACHED:
             raise PartNotFoundError("The rows of this feature group are not in the warehouse.", hint="Read its rows.")
         try:
-            return self._snapshot(location, table_version), schema
+            return self._tables.snapshot(location, table_version), schema
         except NotFoundError as error:
             raise PartNotFoundError(f"The feature group has no table version {table_version}.") from error
 

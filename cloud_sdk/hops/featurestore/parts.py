@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Callable, Deque, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Callable, Deque, Dict, Iterator, Optional, Tuple, TypeVar
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Manifest
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 AT_ONCE = 4  # downloads, and parts that wait to be read
+_READ_AT_ONCE = 2  # by one alone the last columns of each part keep all cores but one waiting
+
+_T = TypeVar("_T")
 
 
 class PartsSource:
@@ -30,7 +34,8 @@ class PartsSource:
         self._progress = progress
         self._downloads = PartDownloads(transport, manifest, progress)
         self._waiting: Deque[Future[PartFile]] = deque()
-        self._begun = 0
+        self._begun = self._taken = 0
+        self._taking = threading.Lock()
         progress.expect(rows=manifest.rows, bytes_=manifest.bytes)
 
     @property
@@ -45,21 +50,22 @@ class PartsSource:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         rows = 0
-        for part in self._parts():
-            for batch in part.batches():
-                rows += batch.num_rows
-                self._progress.add(rows=batch.num_rows)
-                yield batch
+        while (taken := self._next()) is not None:
+            with self._rows(*taken) as part:
+                for batch in part.batches():
+                    rows += batch.num_rows
+                    self._progress.add(rows=batch.num_rows)
+                    yield batch
         self._require(rows)
 
     def table(self) -> pa.Table:
         import pyarrow as pa
 
-        tables = [self.schema.empty_table()]
-        for part in self._parts():
-            tables.append(part.table())
-            self._progress.add(rows=tables[-1].num_rows)
-        table = pa.concat_tables(tables)
+        tables: Dict[int, pa.Table] = {}
+        readers = [_in_a_thread(lambda: self._read_into(tables)) for _ in range(_READ_AT_ONCE)]
+        for reader in wait(readers, return_when=FIRST_EXCEPTION).done:
+            reader.result()
+        table = pa.concat_tables([self.schema.empty_table(), *(tables[number] for number in sorted(tables))])
         self._require(table.num_rows)
         return table
 
@@ -68,16 +74,35 @@ class PartsSource:
         self._progress.close()
         self._waiting.clear()
 
-    def _parts(self) -> Iterator[PartRows]:
-        for part in self._manifest.parts:
+    def _read_into(self, tables: Dict[int, pa.Table]) -> None:
+        while (taken := self._next()) is not None:
+            number, part = taken
+            with self._rows(number, part) as rows:
+                tables[number] = rows.table()
+            self._progress.add(rows=tables[number].num_rows)
+
+    @contextmanager
+    def _rows(self, number: int, part: Future[PartFile]) -> Iterator[PartRows]:
+        file = part.result()
+        try:
+            yield PartRows(file.source(), self._manifest.parts[number], self.schema)
+        finally:
+            file.close()
+
+    def _next(self) -> Optional[Tuple[int, Future[PartFile]]]:
+        """The part to read now, while as many as before are fetched; None after the last one."""
+        with self._taking:
             self._begin_downloads()
-            with _closing(self._waiting.popleft().result()) as file:
-                self._begin_downloads()
-                yield PartRows(file.source(), part, self.schema)
+            if not self._waiting:
+                return None
+            self._taken += 1
+            part = self._waiting.popleft()
+            self._begin_downloads()
+            return self._taken - 1, part
 
     def _begin_downloads(self) -> None:
         while len(self._waiting) < AT_ONCE and self._begun < len(self._manifest.parts):
-            self._waiting.append(_in_a_thread(self._downloads.fetch, self._begun))
+            self._waiting.append(_in_a_thread(partial(self._downloads.fetch, self._begun)))
             self._begun += 1
 
     def _require(self, rows: int) -> None:
@@ -86,23 +111,15 @@ class PartsSource:
         self.close()
 
 
-@contextmanager
-def _closing(file: PartFile) -> Iterator[PartFile]:
-    try:
-        yield file
-    finally:
-        file.close()
-
-
-def _in_a_thread(fetch: Callable[[int], PartFile], number: int) -> Future[PartFile]:
-    """A thread of its own for each part, which unlike a pool's never keeps the interpreter from ending."""
-    future: Future[PartFile] = Future()
+def _in_a_thread(work: Callable[[], _T]) -> Future[_T]:
+    """A thread of its own, which unlike a pool's never keeps the interpreter from ending."""
+    future: Future[_T] = Future()
 
     def run() -> None:
         try:
-            future.set_result(fetch(number))
-        except BaseException as error:  # noqa: BLE001 raised where the part is waited for
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 raised where the result is waited for
             future.set_exception(error)
 
-    threading.Thread(target=run, name=f"oasthouse part {number}", daemon=True).start()
+    threading.Thread(target=run, name="oasthouse parts", daemon=True).start()
     return future
