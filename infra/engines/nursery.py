@@ -37,10 +37,8 @@ class Life:
         self._connection = connection
         self._guard = threading.Lock()
         self._ending: Ending | None = None
-
-    def __del__(self) -> None:
-        # Nobody can ask for its end any more, so this asks for it.
-        self._connection.close()
+        # Once nobody can ask for its end any more, this asks for it.
+        weakref.finalize(self, connection.close)
 
     def ask_to_end(self) -> None:
         """Kills it. Asking again, or too late, does nothing."""

@@ -25,8 +25,9 @@ class ProcessEngine:
     """Implements `infra.ports.engine.QueryEngine`.
 
     Every limit but `slots` holds for one query; `slots` is how many may run at once, so they need about `slots` times
-    `memory_limit` together. `deadline_seconds` covers the whole stream, a slow reader included. Nothing is started
-    before the first query: a server may fork after building the engine.
+    `memory_limit` together. `wait_seconds` is how long a query waits for one, `deadline_seconds` how long its whole stream may
+    take after that, a slow reader included. Nothing is started before the first query: a server may fork after building
+    the engine.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ProcessEngine:
         memory_limit: str = "1GB",
         threads: int = 2,
         slots: int = 4,
+        wait_seconds: float = 20.0,
         deadline_seconds: float = 60.0,
     ) -> None:
         self._warehouse = warehouse
@@ -44,15 +46,15 @@ class ProcessEngine:
         self._threads = threads
         self._temp_directory = temp_directory
         self._deadline_seconds = deadline_seconds
-        self._slots = Slots(slots)
+        self._slots = Slots(slots, wait_seconds)
         self._sources = QuerySources(warehouse)
         self._to_sweep = threading.Lock()
 
     @contextmanager
     def execute(self, query: EngineQuery, *, abandoned: Abandoned | None = None) -> Iterator[BatchStream]:
-        deadline = time.monotonic() + self._seconds(query)
-        slot = self._slots.take()
+        slot = self._slots.take(abandoned)
         try:
+            deadline = time.monotonic() + self._seconds(query)
             job = self._launched(query, slot, deadline)
             assert slot.run is not None, "launched"
             slot.run.start(job, abandoned)

@@ -16,8 +16,8 @@ from infra.errors import EngineLimitError, GatewayError, UnavailableError
 from infra.ports.engine import Abandoned
 
 END_OF_STREAM: Final = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_CHUNK_BYTES: Final = 1 << 20
-_ASK_EVERY: Final = 0.2
+_CHUNK_BYTES: Final = 1 << 18
+ASK_EVERY: Final = 0.2  # seconds
 # How long after the deadline the end of a killed process, which may have gigabytes to give back, is waited for.
 _GRACE: Final = 0.4
 _CLOSE_WAIT: Final = 2.0
@@ -95,11 +95,10 @@ class ProcessRun:
         self._is_closed = True
 
     def _wait_for_message(self, abandoned: Abandoned | None) -> None:
-        while not is_readable(self._process.control.fileno(), min(_ASK_EVERY, self._remaining())):
+        while not is_readable(self._process.control.fileno(), min(ASK_EVERY, self._remaining())):
             if self._remaining() == 0:
                 raise too_late()
-            if abandoned is not None and abandoned():
-                raise UnavailableError("Nobody waits for the answer any more.")
+            require_wanted(abandoned)
 
     def _message(self) -> dict[str, Any] | None:
         self._process.control.settimeout(max(self._remaining(), 0.001))
@@ -153,6 +152,11 @@ def _silent_failure(ending: Ending | None) -> GatewayError:
             failure = GatewayError("The query engine broke down.")
     failure.__cause__ = EngineFailureError(f"The query's process ended: {ending}.")
     return failure
+
+
+def require_wanted(abandoned: Abandoned | None) -> None:
+    if abandoned is not None and abandoned():
+        raise UnavailableError("Nobody waits for the answer any more.")
 
 
 def too_late() -> EngineLimitError:

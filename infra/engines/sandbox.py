@@ -31,7 +31,8 @@ _LOOKED_UP: Final = (
     "/usr/share/ca-certificates",
 )
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-# The gateway and the zygote come first: they answer others, and stop what takes too long.
+# The gateway and the zygote come first: they answer others, and stop what takes too long. Not the least there is: a
+# process that is killed gives its memory back in its own time.
 _NICE: Final = 10
 _OPEN_FILES: Final = 8192
 _PR_SET_PDEATHSIG: Final = 1
@@ -56,6 +57,7 @@ def address_space(memory_limit: str, threads: int) -> int:
 
 def confine_process(request: ForkRequest, zygote: int, keep: set[int]) -> None:
     """Called first thing in a query's process, while it has one thread."""
+    # Not a session of its own: Linux may share its processors out by session first, and only within one by niceness.
     os.setpgrp()
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -2,14 +2,19 @@
 
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from infra.engines.process_run import ProcessRun
+from infra.engines.process_run import ASK_EVERY, ProcessRun, require_wanted
 from infra.errors import UnavailableError
+from infra.ports.engine import Abandoned
 
 _RETRY_AFTER: Final = 2
 _ENDING_WAIT: Final = 1.0
+_LOOK_EVERY: Final = 0.01
 
 
 @dataclass(eq=False)
@@ -25,20 +30,28 @@ class Slot:
 
 
 class Slots:
-    def __init__(self, count: int) -> None:
+    """`count` slots, and as many places in the line for one. Whoever waits holds a thread of the server, hence no more."""
+
+    def __init__(self, count: int, wait_seconds: float) -> None:
         self._count = count
+        self._wait_seconds = wait_seconds
         self._guard = threading.Lock()
         self._taken: set[Slot] = set()
+        self._line: deque[object] = deque()
 
-    def take(self) -> Slot:
-        """UnavailableError when all are busy. A process that is being killed is waited for."""
-        until = time.monotonic() + _ENDING_WAIT
-        while (slot := self._found()) is None:
-            ending = [one.run for one in self._taken.copy() if one.is_given_back and one.run is not None]
-            if not ending or time.monotonic() > until:
-                raise UnavailableError("All query slots are busy.", retry_after=_RETRY_AFTER)
-            time.sleep(0.01)
-        return slot
+    def take(self, abandoned: Abandoned | None) -> Slot:
+        """First come, first served. UnavailableError without a place in the line, after waiting too long, and if abandoned."""
+        with self._place_in_line() as place:
+            started = asked = time.monotonic()
+            while (slot := self._found(place)) is None:
+                now = time.monotonic()
+                if now - started > self._wait_seconds:
+                    raise _busy()
+                if now - asked > ASK_EVERY:
+                    asked = now
+                    require_wanted(abandoned)
+                time.sleep(_LOOK_EVERY)
+            return slot
 
     def give_back(self, slot: Slot) -> None:
         slot.is_given_back = True
@@ -55,10 +68,23 @@ class Slots:
         while not all(run.is_over for run in runs) and time.monotonic() < until:
             time.sleep(0.01)
 
-    def _found(self) -> Slot | None:
+    @contextmanager
+    def _place_in_line(self) -> Iterator[object]:
+        place = object()
+        with self._guard:
+            if len(self._line) > self._count:
+                raise _busy()
+            self._line.append(place)
+        try:
+            yield place
+        finally:
+            with self._guard:
+                self._line.remove(place)
+
+    def _found(self, place: object) -> Slot | None:
         self._prune()
         with self._guard:
-            if len(self._taken) >= self._count:
+            if self._line[0] is not place or len(self._taken) >= self._count:
                 return None
             slot = Slot()
             self._taken.add(slot)
@@ -67,3 +93,7 @@ class Slots:
     def _prune(self) -> None:
         with self._guard:
             self._taken = {slot for slot in self._taken if not slot.is_free}
+
+
+def _busy() -> UnavailableError:
+    return UnavailableError("All query slots are busy.", retry_after=_RETRY_AFTER)

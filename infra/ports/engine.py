@@ -86,7 +86,7 @@ class QueryEngine(Protocol):
         """Run the query in a process of its own, which ends with the context or at the deadline, whatever it is doing.
 
         `abandoned` is asked several times a second until the first rows are there; once it is true the query is stopped.
-        Raises EngineLimitError over a limit, UnavailableError (with retry_after) when all slots are busy,
+        Raises EngineLimitError over a limit, UnavailableError (with retry_after) when no slot becomes free in time,
         QueryRefusedError for SQL that is not trusted and may not run, QueryInvalidError for SQL that makes no sense.
         Errors before the first batch are raised on entering the context, so that a proper answer can still be given.
         """

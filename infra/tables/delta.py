@@ -22,7 +22,15 @@ from infra.tables.columns import missing_columns
 from infra.tables.files import difference, read_history, read_snapshot
 from infra.tables.identifiers import quoted
 from infra.tables.kept import Kept
-from infra.tables.log import KEEP_LOG, KEEP_LOG_OF_TABLE, CommitLog, LogMemory, commit_times, logged_commits, next_commit
+from infra.tables.log import (
+    KEEP_LOG,
+    KEEP_LOG_OF_TABLE,
+    CommitLog,
+    LogMemory,
+    commit_times,
+    logged_commits,
+    next_commit,
+)
 from infra.tables.options import storage_options
 from infra.tables.portable import require_portable, require_zones
 from infra.tables.source import RowSource, empty_rows

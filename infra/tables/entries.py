@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+
 @dataclass(frozen=True)
 class AddedFile:
     """A file as its commit names it. `path` is relative and plain, `stats` the JSON text that Delta keeps, or empty."""

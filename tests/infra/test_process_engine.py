@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -122,11 +123,49 @@ def test_an_error_of_the_reader_passes_and_frees_the_slot(engines: Any) -> None:
 
 
 def test_a_busy_engine_says_when_to_come_back(engines: Any) -> None:
-    engine = engines(slots=1)
+    engine = engines(slots=1, wait_seconds=0.2)
     with engine.execute(ENDLESS):
+        started = time.monotonic()
         with pytest.raises(UnavailableError) as caught, engine.execute(query("SELECT 1 AS n")):
             pass
         assert caught.value.retry_after
+        assert 0.2 <= time.monotonic() - started < 1.0
+
+
+def test_queries_wait_in_line_for_a_slot(engines: Any) -> None:
+    engine = engines(slots=1)
+    answers: list[int] = []
+
+    def ask(number: int) -> None:
+        with engine.execute(query(f"SELECT {number} AS n")) as stream:
+            answers.extend(batch["n"][0].as_py() for batch in stream)
+
+    with ThreadPoolExecutor(2) as pool, engine.execute(ENDLESS):
+        waiting = []
+        for number in (1, 2):
+            waiting.append(pool.submit(ask, number))
+            time.sleep(0.1)
+        started = time.monotonic()
+        with pytest.raises(UnavailableError), engine.execute(query("SELECT 3 AS n")):
+            pass
+        assert time.monotonic() - started < 0.1, "the line is full"
+        assert not answers
+    for ended in waiting:
+        ended.result()
+    assert answers == [1, 2]
+
+
+def test_who_hangs_up_leaves_the_line(engines: Any) -> None:
+    engine = engines(slots=1)
+    with engine.execute(ENDLESS):
+        started = time.monotonic()
+        with (
+            pytest.raises(UnavailableError, match="Nobody"),
+            engine.execute(query("SELECT 1 AS n"), abandoned=lambda: True),
+        ):
+            pass
+        assert time.monotonic() - started < 1.0
+    assert run(engine, "SELECT 1 AS n") == [{"n": 1}]
 
 
 def test_many_queries_leave_no_threads_behind(engines: Any) -> None:
@@ -388,7 +427,7 @@ def test_a_process_has_little_of_the_machine(engines: Any) -> None:
         status, limits = (Path(f"/proc/{query}/{name}").read_text() for name in ("status", "limits"))
         network = Path(f"/proc/{query}/ns/net").readlink()
         opened = {str(path.readlink()).partition(":")[0] for path in Path(f"/proc/{query}/fd").iterdir()}
-        session = os.getsid(query)
+        group, session, niceness = os.getpgid(query), os.getsid(query), psutil.Process(query).nice()
     assert re.search(r"^NoNewPrivs:\s*1$", status, re.MULTILINE)
     assert re.search(rf"^Max address space +{address_space('100MB', 2)} ", limits, re.MULTILINE)
     assert re.search(r"^Max cpu time +6[12] ", limits, re.MULTILINE)
@@ -396,7 +435,10 @@ def test_a_process_has_little_of_the_machine(engines: Any) -> None:
     assert re.search(r"^Max core file size +0 ", limits, re.MULTILINE)
     assert network != Path("/proc/self/ns/net").readlink()
     assert opened >= {"/dev/null", "pipe", "socket"}
-    assert session == query
+    assert group == query
+    # In a session of its own it would take as much of the processors as the whole gateway, however nice.
+    assert session == os.getsid(0)
+    assert niceness == 10
 
 
 @pytest.mark.parametrize(
