@@ -62,7 +62,8 @@ def _entries(gateway: Gateway, *, with_feast: bool) -> list[Entry]:
         Entry(_GATEWAY, "sdk", _LOOKBACK, gateway=gateway),
     ]
     if with_feast:
-        entries.append(Entry(_FEAST, "feast_history", _LOOKBACK, python=feast_python(), once=True))
+        python = feast_python()
+        entries += [Entry(_FEAST, "feast_history", task, python=python, once=True) for task in ({}, _LOOKBACK)]
     return entries
 
 
@@ -92,8 +93,10 @@ def _targets(all_turns: Sequence[Turns]) -> tuple[Target, ...]:
         Target("CPU with lookback, over DuckDB staged by hand without one", ours.over(by_hand), 1.25),
         Target("MB of all processes together", ours.peak.all, 2_500),
     ]
-    feast = [turns for turns in all_turns if turns.entry.name == _FEAST]
-    targets += [Target("Feast's CPU over the gateway's", turns.over(ours), 8, at_least=True) for turns in feast]
+    if any(turns.entry.name == _FEAST for turns in all_turns):
+        for of_what, task in (("any age", {}), ("the lookback", _LOOKBACK)):
+            times = _found(all_turns, _FEAST, task).over(_found(all_turns, _GATEWAY, task))
+            targets.append(Target(f"Feast's CPU over the gateway's, rows of {of_what}", times, 8, at_least=True))
     return tuple(targets)
 
 
