@@ -28,7 +28,7 @@ def is_open(descriptor):
     except OSError:
         return False
     return True
-print(json.dumps({"limits": limits, "kept": is_open(kept), "closed": is_open(closed), "leads": os.getsid(0) == os.getpid()}))
+print(json.dumps({"limits": limits, "kept": is_open(kept), "closed": is_open(closed), "leads": os.getpgrp() == os.getpid()}))
 """
 
 
