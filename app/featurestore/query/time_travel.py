@@ -18,7 +18,8 @@ def parse_as_of(text: str) -> AsOf:
     except ValueError as error:
         raise InvalidInputError(
             f"as_of={text[:60]!r} is neither a version of the table nor a time.",
-            hint="Give a version from the commit list, such as 3, or a time such as 2026-03-01T12:00:00Z.",
+            hint="Give a version from the commit list, such as 3, or a time such as 2026-03-01T12:00:00Z. In an address, "
+            "a + is written %2B.",
         ) from error
     if moment.tzinfo is None:
         raise InvalidInputError(
