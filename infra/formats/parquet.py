@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infra.errors import FrameInvalidError
+from infra.formats.gathering import gathered
 
 _ROW_GROUP_BYTES: Final = 64 << 20
 _READ_ROWS: Final = 65_536
@@ -24,7 +25,7 @@ class ParquetFormat:
     def write(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, sink: BinaryIO) -> int:
         rows = 0
         with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
-            for group in _row_groups(batches, schema):
+            for group in gathered(batches, schema, _ROW_GROUP_BYTES):
                 writer.write_table(group, row_group_size=max(1, group.num_rows))
                 rows += group.num_rows
         return rows
@@ -36,15 +37,3 @@ class ParquetFormat:
                     yield batch.select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError) as error:
             raise FrameInvalidError(f"This is no Parquet file of the expected shape: {error}") from error
-
-
-def _row_groups(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Small batches gathered up: a row group each would cost a reader more in footers than in data."""
-    pending: list[pa.RecordBatch] = []
-    for batch in batches:
-        pending.append(batch)
-        if sum(one.nbytes for one in pending) >= _ROW_GROUP_BYTES:
-            yield pa.Table.from_batches(pending, schema)
-            pending = []
-    if pending:
-        yield pa.Table.from_batches(pending, schema)

@@ -66,9 +66,16 @@ def test_a_training_dataset_of_a_frame(made, sdk_gateway):
     assert sdk_gateway.last().command == COMMAND
 
 
-@pytest.mark.parametrize("data_format", ["tfrecords", "petastorm", "orc"])
-def test_formats_that_do_not_exist_yet(made, data_format):
-    with pytest.raises(NotSupportedError, match="Did you mean: parquet, csv, tsv"):
+@pytest.mark.parametrize(
+    ("data_format", "said"),
+    [
+        ("petastorm", "write parquet"),
+        ("image", "a column of their addresses"),
+        ("lance", "Did you mean: parquet, csv, tsv"),
+    ],
+)
+def test_formats_that_there_are_not(made, data_format, said):
+    with pytest.raises(NotSupportedError, match=said):
         made("td", ["a"], data_format=data_format)
 
 

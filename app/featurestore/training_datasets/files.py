@@ -1,7 +1,7 @@
 """Writes a stream of rows as part files and says what was written."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -35,6 +35,13 @@ class _Measured:
         self._hash.update(data)
         self.bytes += len(memoryview(data).cast("B"))
         return self._sink.write(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.write(piece)
+
+    def seekable(self) -> bool:
+        return False
 
     def flush(self) -> None:
         """The sink is published by its own `close`."""

@@ -14,7 +14,11 @@ from hops.featurestore.session import Operations, url_path
 from hops.featurestore.transport import Request
 from hops.featurestore.upload import frame_request, new_idempotency_key
 
-DATA_FORMATS = ("parquet", "csv", "tsv")
+DATA_FORMATS = ("parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy", "hdf5")
+_INSTEAD = {
+    "petastorm": "petastorm no longer works with current versions of pyarrow: write parquet, which its readers read.",
+    "image": "keep images where they are, and write parquet with a column of their addresses.",
+}
 
 
 class TrainingDatasetOperations(Operations):
@@ -89,7 +93,10 @@ def _command(
     name: str, version: int, description: str, data_format: str, overwrite: bool, jobs: Optional[Sequence[str]]
 ) -> Dict[str, Any]:
     if data_format not in DATA_FORMATS:
-        raise NotSupportedError(f"The format {data_format!r} is not supported yet.", candidates=DATA_FORMATS)
+        hint = _INSTEAD.get(data_format)
+        raise NotSupportedError(
+            f"There is no format {data_format!r}.", hint=hint, candidates=() if hint else DATA_FORMATS
+        )
     command: Dict[str, Any] = {"name": name, "version": version, "data_format": data_format}
     optional = {"description": description, "overwrite": overwrite, "jobs": list(jobs or ())}
     command.update({key: value for key, value in optional.items() if value})

@@ -33,8 +33,9 @@ def _of_features(
     `(features, training_dataset, featurestore, featuregroups_version_dict, join_key, description, …)` of the cloud client 1.0,
     `(df, training_dataset, description, featurestore, data_format, …)` of the client on the cluster.
 
-    `data_format` is "parquet", "csv" or "tsv"; left at the original default it is "parquet". Arguments about statistics
-    and job sizes do nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
+    `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
+    default it is "parquet". Arguments about statistics and job sizes do nothing. Raises TrainingDatasetExistsError,
+    FeatureNotFoundError, InferJoinKeyError.
     """
     refuse_online(online)
     _refuse_elsewhere(sink)
