@@ -44,13 +44,13 @@ def text_of(expression: object, tables: list[PinnedTable], labels: PinnedLabels 
 
 def test_groups_joined_with_each_other() -> None:
     asked = ask(
-        "budget", "shirt", "seats", joins={"venues": JoinSpec(("budget", "updated"), ("venue", "season"), "left")}
+        "budget", "shirt", "seats", joins={"venues": JoinSpec(("budget", "budget"), ("venue", "season"), "left")}
     )
     assert text_of(asked, [pinned(TEAMS, 3), pinned(COLOURS, 0, 1, 1, 900), pinned(VENUES)]) == [
         "3 columns from 3 feature groups, mixed join",
         "├─ football_featurestore.teams_1 (table version 3)",
-        "│    columns  team_id, budget, updated",
-        "│    reads    2 of 12 files, about 2.0 MB",
+        "│    columns  team_id, budget",
+        "│    reads    2 of 12 files, about 1.3 MB",
         "│    why      only group with the feature",
         "│    allowed  own project",
         "├─ football_featurestore.colours_1 (table version 0)",
@@ -61,7 +61,7 @@ def test_groups_joined_with_each_other() -> None:
         "│    allowed  own project",
         "└─ venues_featurestore.venues_1 (table version 7)",
         "     columns  venue, season, seats",
-        "     joined   left on budget = venue, updated = season",
+        "     joined   left on budget = venue, budget = season",
         "     reads    2 of 12 files, about 1.2 MB",
         "     why      only group with the feature",
         "     allowed  share 1",

@@ -32,6 +32,26 @@ class TestJoinKey:
         games = group("games", "team_id", "score", key=("game_id",))
         assert plan(ask("score", "team_budget"), catalog(games, TEAMS)).join_key == ("team_id",)
 
+    def test_a_third_group_with_less_of_the_key_multiplies_nothing(self) -> None:
+        seasons, squads = (
+            group(name, column, key=("team_id", "season")) for name, column in (("a", "points"), ("b", "size"))
+        )
+        groups = catalog(seasons, squads, group("c", "city", key=("team_id",)))
+        (_, second, third) = plan(ask("points", "size", "city"), groups).sources
+        assert second.on == (KeyPair(0, "team_id", "team_id"), KeyPair(0, "season", "season"))
+        assert third.on == (KeyPair(0, "team_id", "team_id"),)
+        (_, second, third) = plan(ask("city", "points", "size"), groups).sources
+        assert second.on == (KeyPair(0, "team_id", "team_id"),)
+        assert third.on == (KeyPair(0, "team_id", "team_id"), KeyPair(1, "season", "season"))
+
+    @pytest.mark.parametrize("joins", [{}, {"b": JoinSpec(("k",), ("k",))}])
+    def test_has_one_type_on_both_sides(self, joins: dict[str, JoinSpec]) -> None:
+        both = catalog(group("a", "x", key=("k",), k="bigint"), group("b", "y", key=("k",), k="string"))
+        with pytest.raises(JoinKeyNotFoundError, match="'k' is a bigint, .*'k' a string: they would never be equal"):
+            plan(ask("x", "y", joins=joins), both)
+        widths = catalog(group("a", "x", key=("k",), k="bigint"), group("b", "y", key=("k",), k="int"))
+        assert plan(ask("x", "y"), widths).join_key == ("k",)
+
     def test_is_as_asked(self) -> None:
         both = catalog(group("a", "x", "city"), group("b", "y", "city"))
         assert plan(ask("x", "y", join_key=("city",)), both).join_key == ("city",)

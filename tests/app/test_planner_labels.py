@@ -325,3 +325,12 @@ class TestRefusals:
             plan(attach("budget", to=SENT, at="at"), catalog(TEAMS, group("other", "budget")))
         with pytest.raises(FeatureAmbiguousError):
             plan(ask("team_id"), SEEN)
+
+
+@pytest.mark.parametrize("inner", [{"join_type": "inner"}, {"joins": {"teams": JoinSpec(how="inner")}}])
+def test_labels_are_never_dropped_by_a_join(inner: dict[str, object]) -> None:
+    teams = group("teams", "budget", team_id="bigint")
+    with pytest.raises(InvalidInputError, match="never inner"):
+        plan(attach("budget", to={"team_id": "bigint"}, **inner), catalog(teams))
+    asked = attach("budget", to={"team_id": "bigint"}, join_type="left", joins={"teams": JoinSpec(how="left")})
+    assert plan(asked, catalog(teams)).join_type == "left"

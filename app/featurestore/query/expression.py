@@ -54,7 +54,7 @@ class FeatureExpression:
     version: int | None = None
     feature_group_versions: Mapping[str, int] = field(default_factory=dict)
     join_key: tuple[str, ...] = ()
-    join_type: str = "inner"
+    join_type: str | None = None
     joins: Mapping[str, JoinSpec] = field(default_factory=dict)
     labels: LabelsSpec | None = None
     lookback: int | None = None

@@ -9,12 +9,19 @@ from app.featurestore.query.plans import KeyPair
 from infra.errors import InvalidInputError
 
 _KINDS = ("inner", "left")
+WHOLE_NUMBERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 
 
 def specs_by_group(expression: FeatureExpression, groups: Sequence[CatalogGroup]) -> dict[str, JoinSpec]:
     """By label, how each of `groups` is to be joined: as `joins` says, and where it is silent as the expression does."""
-    _require_kind(expression.join_type)
-    rest = JoinSpec(how=expression.join_type, lookback=expression.lookback)
+    asked = [expression.join_type, *(spec.how for spec in expression.joins.values())]
+    if expression.labels is not None and "inner" in asked:
+        raise InvalidInputError(
+            "A join with labels is never inner: each label has one row of the answer, with nulls where nothing matches.",
+            hint="Leave the kind of join out, and drop the rows with nulls from the answer.",
+        )
+    _require_kind(expression.join_type or "inner")
+    rest = JoinSpec(how=expression.join_type or "inner", lookback=expression.lookback)
     specs: dict[str, JoinSpec] = {}
     for name, spec in expression.joins.items():
         group = _meant(name, groups)
@@ -35,15 +42,26 @@ def join_pairs(
 
     Groups without a key of their own in `specs` share one: `join_key`, or one that is found.
     """
-    alike = [group for group in groups[1:] if not specs[group.label].left_on]
-    shared = find_join_key([groups[0], *alike], join_key)
+    alike = [index for index, group in enumerate(groups) if index == 0 or not specs[group.label].left_on]
+    shared = find_join_key([groups[index] for index in alike], join_key)
+    are_keys = not join_key and all(name in groups[index].primary_key for index in alike for name in shared)
     pairs: list[tuple[KeyPair, ...]] = [()]
     for index, group in enumerate(groups[1:], start=1):
         if specs[group.label].left_on:
-            pairs.append(_asked_pairs(specs[group.label], group, groups[:index]))
+            on = _asked_pairs(specs[group.label], group, groups[:index])
+        elif are_keys:
+            on = _key_pairs(shared, group, [(before, groups[before]) for before in alike if before < index])
         else:
-            pairs.append(tuple(KeyPair(0, name, name) for name in shared))
+            on = tuple(KeyPair(0, name, name) for name in shared)
+        for pair in on:
+            _require_comparable(pair, groups[pair.left_source], group)
+        pairs.append(on)
     return pairs
+
+
+def are_comparable(left: str, right: str) -> bool:
+    """Whether values of two Hive types can be equal without one being made into the other."""
+    return left == right or {left, right} <= WHOLE_NUMBERS
 
 
 def find_join_key(groups: Sequence[CatalogGroup], asked: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,6 +86,27 @@ def find_join_key(groups: Sequence[CatalogGroup], asked: tuple[str, ...]) -> tup
         )
     # One column, the one that is a key most often: joining on more than one guess would drop rows unasked.
     return (max(keyed, key=lambda name: sum(name in group.primary_key for group in groups)),)
+
+
+def _key_pairs(
+    shared: Sequence[str], group: CatalogGroup, before: Sequence[tuple[int, CatalogGroup]]
+) -> tuple[KeyPair, ...]:
+    """What all share, and every other column of the primary key that is in that of a group before.
+
+    On less, two groups with a longer key in common would be multiplied with each other for the sake of a third.
+    """
+    holders = {name: index for index, other in reversed(before) for name in other.primary_key}
+    names = [*shared, *(name for name in group.primary_key if name not in shared)]
+    return tuple(KeyPair(holders[name], name, name) for name in names if name in holders)
+
+
+def _require_comparable(pair: KeyPair, left: CatalogGroup, right: CatalogGroup) -> None:
+    mine, theirs = left.features[pair.left], right.features[pair.right]
+    if not are_comparable(mine, theirs):
+        raise JoinKeyNotFoundError(
+            f"{left.label}'s {pair.left!r} is a {mine}, {right.label}'s {pair.right!r} a {theirs}: they would never be equal.",
+            hint="Make a new version of one of the groups with the type of the other, or join them on other columns.",
+        )
 
 
 def own_columns(spec: JoinSpec, group: CatalogGroup) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ from app.featurestore.query.expression import (
     FeatureExpression,
     JoinSpec,
 )
-from app.featurestore.query.joins import own_columns, require_columns
+from app.featurestore.query.joins import WHOLE_NUMBERS, are_comparable, own_columns, require_columns
 from app.featurestore.query.plans import LABELS, KeyPair, Labels
 from app.featurestore.query.times import is_moment
 
 VOID = "void"
-_WHOLE_NUMBERS = frozenset({"tinyint", "smallint", "int", "bigint"})
 
 
 def resolve_labels(expression: FeatureExpression, catalog: CatalogSnapshot) -> Labels | None:
@@ -87,7 +86,7 @@ def _require_known(names: Sequence[str], columns: Mapping[str, str]) -> None:
 
 
 def _require_time(name: str, hive_type: str) -> None:
-    if not is_moment(hive_type) and hive_type not in _WHOLE_NUMBERS | {VOID}:
+    if not is_moment(hive_type) and hive_type not in WHOLE_NUMBERS | {VOID}:
         raise LabelsInvalidError(
             f"The labels' event time {name!r} is a {hive_type}; it must be a TIMESTAMP, a DATE or a whole number.",
             hint=f'With pandas:  labels["{name}"] = pd.to_datetime(labels["{name}"], utc=True)',
@@ -131,7 +130,7 @@ def _require_key(group: CatalogGroup, left: Sequence[str], right: Sequence[str],
 
 def _require_comparable(group: CatalogGroup, pair: KeyPair, columns: Mapping[str, str]) -> None:
     mine, theirs = columns[pair.left], group.features[pair.right]
-    if VOID in (mine, theirs) or mine == theirs or {mine, theirs} <= _WHOLE_NUMBERS:
+    if VOID in (mine, theirs) or are_comparable(mine, theirs):
         return
     raise JoinKeyNotFoundError(
         f"The labels' {pair.left!r} is a {mine}, {group.label}'s {pair.right!r} a {theirs}: they would never be equal.",
