@@ -23,6 +23,7 @@ from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.sql.tables import StoredTables
+from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
@@ -85,6 +86,13 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
     on_demand = OnDemandSources(reader=reader)
     queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
+    sql = SqlService(
+        database=database,
+        authorizer=authorizer,
+        tables_of=StoredTables(tables=tables, on_demand=on_demand),
+        engine=engine,
+        limits=QueryLimits(**settings.sql.model_dump()),
+    )
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
     return Container(
         settings=settings,
@@ -117,13 +125,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         feature_group_history=FeatureGroupHistoryService(**tenancy, tables=tables, locations=locations, ids=new_id),
         changes=ChangeService(database=database, authorizer=authorizer, tables=tables, engine=engine),
         queries=queries,
-        sql=SqlService(
-            database=database,
-            authorizer=authorizer,
-            tables_of=StoredTables(tables=tables, on_demand=on_demand),
-            engine=engine,
-            limits=QueryLimits(**settings.sql.model_dump()),
-        ),
+        sql=sql,
         parts=PartService(
             database=database,
             authorizer=authorizer,
@@ -136,7 +138,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             direct_reads=settings.warehouse.direct_reads,
         ),
         training_datasets=TrainingDatasetService(
-            **tenancy, queries=queries, store=store, locations=locations, formats=_formats(), ids=new_id
+            **tenancy,
+            rows=RowSources(queries, sql),
+            store=store,
+            locations=locations,
+            formats=_formats(),
+            ids=new_id,
         ),
         locations=locations,
     )

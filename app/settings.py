@@ -44,7 +44,9 @@ class EngineSettings(_Section):
 
     memory_limit: str = Field("1GB", description="Memory of one query; beyond it spills to disk.")
     threads: Annotated[int, Field(ge=1)] = Field(2, description="Threads of one query.")
-    slots: Annotated[int, Field(ge=1)] = Field(4, description="Queries at once in one worker process.")
+    slots: Annotated[int, Field(ge=1)] = Field(
+        4, description="Queries at once in one worker process; where there are several, one project gets all but one."
+    )
     wait_seconds: Annotated[float, Field(ge=0)] = Field(
         20.0, description="How long a query waits for a slot; as many may wait as there are slots."
     )

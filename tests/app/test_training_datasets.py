@@ -180,3 +180,77 @@ def test_labels_of_a_group_are_recorded_with_its_version(football: World) -> Non
     homeless = {"name": "homeless", "query": {"features": ["form"], "labels": {"event_time": "kickoff"}}}
     refused = football.call("POST", "/projects/football/training-datasets", key, json=homeless)
     assert (refused.status_code, refused.json["type"]) == (422, "/problems/invalid-input")
+
+
+def test_features_are_attached_to_labels_that_come_as_a_frame(football: World) -> None:
+    key = football.key("football")
+    moments = [pa.array([day], pa.timestamp("us", "UTC")) for day in (1_000_000, 3_000_000)]
+    first, second = (pa.table({"team_id": [1], "measured": at, "form": [at[0].value / 1e6]}) for at in moments)
+    command = {"name": "forms", "event_time": "measured", "primary_key": ["team_id"]}
+    assert (
+        football.call("POST", "/projects/football/feature-groups", key, **frame_request(first, command)).status_code
+        == 201
+    )
+    football.call("POST", "/projects/football/feature-groups/forms/versions/1/rows", key, **frame_request(second))
+    labels = pa.table(
+        {"team_id": [1, 1, 9, 1], "at": pa.array([3, 2, 2, 0], pa.timestamp("s", "UTC")), "won": [1, 0, 1, 0]}
+    )
+    query = {"features": ["form"], "labels": {"event_time": "at", "given_back": ["won"]}}
+    made = football.call("POST", DATASETS, key, **frame_request(labels, {"name": "attached", "query": query}))
+    assert (made.status_code, made.json["rows"]) == (201, 4)
+    read = read_arrow(football.call("GET", f"{DATASETS}/attached/versions/1/rows", key).data)
+    assert read.to_pydict() == {"won": [1, 0, 1, 0], "form": [3.0, 1.0, None, None]}
+    manifest = football.call("GET", f"{DATASETS}/attached/versions/1/manifest", key).json
+    assert manifest["groups"] == [{"project": "football", "name": "forms", "version": 1, "table_version": 1}]
+    assert manifest["query"]["labels"]["event_time"] == "at"
+
+
+def test_sql_becomes_a_dataset(football: World) -> None:
+    key = football.key("football")
+    sql = "SELECT city, count(*) AS n, sum(budget) AS budget, TIMESTAMP '2024-01-01' AS at FROM teams_1 GROUP BY ALL ORDER BY ALL"
+    made = football.call("POST", DATASETS, key, json={"name": "counted", "sql": {"query": sql}})
+    assert (made.status_code, made.json["rows"]) == (201, 3)
+    assert [(each["name"], each["type"]) for each in made.json["features"]] == [
+        ("city", "string"),
+        ("n", "bigint"),
+        ("budget", "double"),
+        ("at", "timestamp"),
+    ]
+    read = read_arrow(football.call("GET", f"{DATASETS}/counted/versions/1/rows", key).data)
+    assert read.select(["city", "n", "budget"]).to_pydict() == {
+        "city": ["", "a", None],
+        "n": [1, 1, 1],
+        "budget": [None, 1.5, 3.5],
+    }
+    manifest = football.call("GET", f"{DATASETS}/counted/versions/1/manifest", key).json
+    assert (manifest["sql"], manifest["query"]) == (sql, None)
+    assert manifest["groups"] == [{"project": "football", "name": "teams", "version": 1, "table_version": 0}]
+
+
+@pytest.mark.parametrize(
+    ("sql", "status", "code"),
+    [
+        ("SELECT * FROM nothing_1", 404, "feature-group-not-found"),
+        ("SELECT * FROM '/etc/passwd'", 404, "feature-group-not-found"),
+        ("DROP TABLE teams_1", 422, "query-refused"),
+        ("SELECT TIME '12:00' AS t FROM teams_1", 422, "invalid-input"),
+        ("SELECT city::INT AS n FROM teams_1", 422, "query-invalid"),
+        ('SELECT budget AS "Not A Name" FROM teams_1', 422, "invalid-input"),
+    ],
+)
+def test_sql_that_makes_no_dataset_leaves_nothing(football: World, sql: str, status: int, code: str) -> None:
+    key = football.key("football")
+    answer = football.call("POST", DATASETS, key, json={"name": "counted", "sql": {"query": sql}})
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+    assert football.call("GET", f"{DATASETS}/counted/versions/1", key).status_code == 404
+    assert not list((football.directory.parent / "warehouse").rglob("manifest.json"))
+
+
+def test_rows_come_from_one_place(football: World) -> None:
+    key, query = football.key("football"), {"features": ["team_id"]}
+    both = {"name": "d", "query": query, "sql": {"query": "SELECT 1 AS one"}}
+    frame = frame_request(pa.table({"x": [1]}), {"name": "d", "sql": {"query": "SELECT 1 AS one"}})
+    for request in ({"json": both}, {"json": {"name": "d"}}, frame):
+        answer = football.call("POST", DATASETS, key, **request)
+        assert (answer.status_code, answer.json["code"]) == (422, "invalid-input")
+        assert "send one of them" in answer.json["detail"]

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from app.featurestore.feature_groups.conform import conformed
 from app.featurestore.feature_groups.expansion import PORTION_BYTES, portions
+from app.featurestore.feature_groups.frames import ARROW_STREAM, Frame, FrameTooLargeError, Upload
 from infra.database.idempotency import IdempotencyKeyReusedError, RequestInProgressError, store_answer
 from tenancy.principals import Role
 from tests.frames import frame_request, read_arrow
@@ -221,3 +224,32 @@ def test_2026_11_a_query_finds_its_groups_among_many(football: World) -> None:
     assert read_arrow(football.call("POST", "/projects/football/queries", key, json=ask).data).num_rows == 1
     missing = football.call("POST", "/projects/football/queries", key, json={"features": ["a_valu"]})
     assert missing.json["candidates"] == ["a_value", "b_value"]
+
+
+def test_2026_11_one_batch_is_measured_before_it_is_unpacked(tmp_path: Path) -> None:
+    """A hundred kilobytes that become gigabytes at once; `explain` takes a key that may only look round."""
+    zeros = pa.array(np.zeros(80_000_000, np.int64))
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, pa.schema([("x", pa.int64())]), options=options) as writer:
+        writer.write(pa.record_batch([zeros], ["x"]))
+    path = tmp_path / "frame"
+    path.write_bytes(sink.getvalue())
+    assert path.stat().st_size < 100_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(FrameTooLargeError, match="640,000,000 bytes uncompressed; 536,870,912 is the most"):
+        Frame(Upload(path, ARROW_STREAM, 80_000_000, 1 << 40))
+    assert pa.total_allocated_bytes() - before < 1_000_000
+
+
+def test_2026_11_views_of_one_text_are_counted_before_they_are_checked(tmp_path: Path) -> None:
+    text = pa.array(["x" * 1_000_000], pa.string_view())
+    _, view, data = text.buffers()
+    views = pa.Array.from_buffers(text.type, 1_000, [None, pa.py_buffer(view.to_pybytes() * 1_000), data])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema([("x", pa.string_view())])) as writer:
+        writer.write(pa.record_batch([views], ["x"]))
+    (path := tmp_path / "frame").write_bytes(sink.getvalue())
+    assert path.stat().st_size < 3_000_000
+    with pytest.raises(FrameTooLargeError, match="more than 100,000,000 bytes"):
+        list(Frame(Upload(path, ARROW_STREAM, 1_000, 100_000_000)).batches())

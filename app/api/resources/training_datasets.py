@@ -6,12 +6,12 @@ from flask import Response
 from flask.views import MethodView
 
 from app.api.schemas.feature_groups import NamedPageQuery
-from app.api.schemas.queries import CompressionQuery
 from app.api.schemas.training_datasets import (
     ManifestSchema,
     TrainingDatasetCreateSchema,
     TrainingDatasetPageSchema,
     TrainingDatasetSchema,
+    TrainingRowsQuery,
 )
 from app.featurestore.training_datasets.service import Manifest, TrainingDatasetInfo
 from app.web.arrow import batches_response
@@ -66,13 +66,14 @@ class TrainingDatasetManifest(MethodView):
 
 @blp.route(f"{_DATASET}/rows")
 class TrainingDatasetRows(MethodView):
-    @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, query=CompressionQuery, answers_rows=True)
+    @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, query=TrainingRowsQuery, answers_rows=True)
     def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
-        schema, batches = current_container().training_datasets.read(request_context(), project, name, version)
+        datasets, split = current_container().training_datasets, query["split"]
+        schema, batches = datasets.read(request_context(), project, name, version, split)
         return batches_response(schema, batches, query["compression"])
 
 
-@blp.route(f"{_DATASET}/files/<path>")
+@blp.route(f"{_DATASET}/files/<path:path>")
 class TrainingDatasetFile(MethodView):
     @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, answers_rows=True)
     def get(self, project: str, name: str, version: int, path: str) -> Response:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from infra.arrow_sizes import viewed_bytes
+
 PORTION_BYTES = 64 * 1024 * 1024
 PORTION_ROWS = 65_536
 _WIDEST_FLAT = 16
@@ -37,7 +39,7 @@ def _expanded(column: pa.Array) -> int:
             return int(pc.sum(pc.take(pc.binary_length(values), column.indices)).as_py() or 0)
         return _WIDEST_FLAT * len(column)
     if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
-        return int(pc.sum(pc.binary_length(column)).as_py() or 0)
+        return viewed_bytes(column)
     return _WIDEST_FLAT * len(column) if pa.types.is_null(column.type) else int(column.nbytes)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.arrow_sizes import message_sizes, viewed_bytes
 from infra.errors import ErrorKind, FrameInvalidError, InvalidInputError, TooLargeError
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
@@ -17,6 +18,7 @@ COMMAND_KEY = b"oasthouse"
 MAX_COLUMNS = 2_000
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _PARQUET_BATCH_ROWS = 16_384
+_LARGEST_BATCH = 512 << 20
 
 
 class BodyTruncatedError(FrameInvalidError):
@@ -60,6 +62,7 @@ class Frame:
         if not self._is_parquet:
             _require_end_of_stream(upload.path)
         with _readable():
+            self._require_expandable()
             schema = pq.read_schema(upload.path) if self._is_parquet else self._arrow_schema()
             if len(schema) > MAX_COLUMNS:
                 raise FrameTooLargeError(f"The frame has {len(schema)} columns; {MAX_COLUMNS} is the most.")
@@ -85,14 +88,33 @@ class Frame:
         for batch in batches:
             rows += batch.num_rows
             expanded += batch.nbytes
-            if expanded > self._upload.max_expanded_bytes:
-                raise FrameTooLargeError(
-                    f"The frame holds more than {self._upload.max_expanded_bytes:,} bytes uncompressed.",
-                    hint="Insert it in several parts.",
-                )
+            self._require_within(expanded)
             yield batch
         if rows != self._upload.rows:
             raise RowCountMismatchError(f"The frame holds {rows:,} rows, its sender counted {self._upload.rows:,}.")
+
+    def _require_expandable(self) -> None:
+        """By what the file says of itself, before anything of it is unpacked."""
+        if self._is_parquet:
+            metadata = pq.read_metadata(self._upload.path)
+            self._require_within(sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)))
+            return
+        total = 0
+        for size in message_sizes(self._upload.path):
+            if size > _LARGEST_BATCH:
+                raise FrameTooLargeError(
+                    f"The frame has a batch of {size:,} bytes uncompressed; {_LARGEST_BATCH:,} is the most.",
+                    hint="Write it in batches of fewer rows.",
+                )
+            total += size
+            self._require_within(total)
+
+    def _require_within(self, expanded: int) -> None:
+        if expanded > self._upload.max_expanded_bytes:
+            raise FrameTooLargeError(
+                f"The frame holds more than {self._upload.max_expanded_bytes:,} bytes uncompressed.",
+                hint="Insert it in several parts.",
+            )
 
     def _arrow_schema(self) -> pa.Schema:
         with pa.OSFile(str(self._upload.path)) as source, pa.ipc.open_stream(source) as reader:
@@ -100,7 +122,11 @@ class Frame:
 
     def _arrow_batches(self) -> Iterator[pa.RecordBatch]:
         with pa.OSFile(str(self._upload.path)) as source, pa.ipc.open_stream(source) as reader:
+            viewed = 0
             for batch in reader:
+                # Checking text looks at what each view shows, and a thousand can show the same megabytes.
+                viewed += sum(viewed_bytes(column) for column in batch.columns)
+                self._require_within(viewed)
                 # Offsets that point outside their buffers would crash the process later on.
                 batch.validate(full=True)
                 yield batch.replace_schema_metadata(None)

@@ -100,9 +100,9 @@ class FeatureGroupHistoryService:
         expected_revision: int | None = None,
     ) -> FeatureGroupInfo:
         """Append features that are null in all rows so far. Repeated, it finishes what broke off or changes nothing."""
-        resolved = resolve_features(GroupSpec(name, features=tuple(features)), None)
         with self._database.read() as session:
             _, group = self._load(session, context, Action.FEATURE_GROUP_UPDATE, project, name, version)
+            resolved = resolve_features(GroupSpec(name, features=tuple(features)), None)
             missing = _require_appendable(group, resolved)
             if not missing:
                 return FeatureGroupInfo.of(group)

@@ -20,6 +20,7 @@ class WrittenFile:
     bytes: int
     sha256: str
     rows: int
+    split: str | None = None
 
 
 class _Measured:

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import version as distribution_version
 from typing import Any, BinaryIO
@@ -12,19 +12,19 @@ from uuid import UUID
 import pyarrow as pa
 from sqlalchemy.orm import Session
 
-from app.featurestore.feature_groups.conform import conform
 from app.featurestore.feature_groups.frames import Frame
-from app.featurestore.feature_groups.infos import group_schema
-from app.featurestore.feature_groups.rules import GroupSpec, require_version, resolve_features
+from app.featurestore.feature_groups.rules import require_version
 from app.featurestore.feature_groups.types import to_arrow, to_hive
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
 from app.featurestore.query.expression import FeatureExpression
-from app.featurestore.query.service import QueryService, Retrieval
+from app.featurestore.sql.service import SqlQuery
 from app.featurestore.training_datasets.errors import TrainingDatasetExistsError, TrainingFileNotFoundError
 from app.featurestore.training_datasets.files import WrittenFile, write_parts
 from app.featurestore.training_datasets.models import TrainingDataset
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
+from app.featurestore.training_datasets.rows import Rows, RowSources
+from app.featurestore.training_datasets.splits import Splits, require_splits, split_rows
 from infra.clock import Clock
 from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
@@ -44,13 +44,15 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class CreateTrainingDataset:
-    """`query` None: the rows come with the request as a frame."""
+    """Rows come from `query`, from `sql`, or with the request as a frame. A frame beside `query` holds its labels."""
 
     name: str
     version: int = 1
     description: str = ""
     data_format: str = "parquet"
     query: FeatureExpression | None = None
+    sql: SqlQuery | None = None
+    splits: Splits | None = None
     overwrite: bool = False
     jobs: tuple[str, ...] = ()
 
@@ -94,6 +96,8 @@ class Manifest:
     oasthouse_version: str
     groups: list[dict[str, Any]] = field(default_factory=list)
     query: dict[str, Any] | None = None
+    sql: str | None = None
+    splits: dict[str, Any] | None = None
 
 
 class TrainingDatasetService:
@@ -103,7 +107,7 @@ class TrainingDatasetService:
         database: Database,
         authorizer: Authorizer,
         audit: AuditLog,
-        queries: QueryService,
+        rows: RowSources,
         store: ObjectStore,
         locations: Locations,
         formats: Registry[DataFormat],
@@ -113,7 +117,7 @@ class TrainingDatasetService:
         self._database = database
         self._authorizer = authorizer
         self._audit = audit
-        self._queries = queries
+        self._rows = rows
         self._store = store
         self._locations = locations
         self._formats = formats
@@ -125,16 +129,12 @@ class TrainingDatasetService:
     ) -> TrainingDatasetInfo:
         """Write the files, then make them known; until the last step nothing is visible."""
         access = self._require_free(context, project, command)
-        if (command.query is None) == (frame is None):
-            raise InvalidInputError("A training dataset is made from a query or from a frame: send one of them.")
         data_format = self._formats.load(command.data_format)
+        rows_of = self._rows_of(context, project, command, frame)
         location = self._locations.claim(access.project_id)
         try:
-            if frame is not None:
-                manifest = self._write_frame(frame, data_format, location)
-            else:
-                assert command.query is not None
-                manifest = self._write_query(context, project, command.query, data_format, location)
+            with rows_of as rows:
+                manifest = self._write(rows, data_format, location, command.splits)
             with self._database.write() as uow:
                 dataset = self._new_dataset(context, access, command, manifest, location)
                 self._replace(uow, context, dataset, overwrite=command.overwrite)
@@ -171,7 +171,7 @@ class TrainingDatasetService:
             visible = self._authorizer.accesses(session, context.principal, Action.FEATURE_GROUP_READ)
             names = {other.project for other in visible}
             groups = [group for group in manifest.groups if group["project"] in names]
-            return Manifest(**{**dataset.manifest, "groups": groups, "query": None})
+            return Manifest(**{**dataset.manifest, "groups": groups, "query": None, "sql": None})
 
     def open_file(self, context: RequestContext, project: str, name: str, version: int, path: str) -> BinaryIO:
         """One file of the manifest; no other path exists."""
@@ -183,14 +183,17 @@ class TrainingDatasetService:
         return self._store.open_input(f"{location}/{path}")
 
     def read(
-        self, context: RequestContext, project: str, name: str, version: int
+        self, context: RequestContext, project: str, name: str, version: int, split: str | None = None
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Schema and rows, file by file in the order they were written."""
+        """Schema and rows, file by file in the order they were written; of one split, or of all."""
         with self._database.read() as session:
             _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ_ROWS, project, name, version)
             location, manifest, name_of_format = dataset.location, dataset.manifest, dataset.data_format
         schema = pa.schema([pa.field(column["name"], to_arrow(column["type"])) for column in manifest["features"]])
-        paths = [f"{location}/{file['path']}" for file in manifest["files"]]
+        if split is not None:
+            _require_split(manifest, split)
+        files = [file for file in manifest["files"] if split in (None, file.get("split"))]
+        paths = [f"{location}/{file['path']}" for file in files]
         return schema, self._read_files(paths, self._formats.load(name_of_format), schema)
 
     def delete(self, context: RequestContext, project: str, name: str, version: int) -> None:
@@ -202,27 +205,32 @@ class TrainingDatasetService:
             uow.commit()
         self._locations.purge()
 
-    def _write_frame(self, frame: Frame, data_format: DataFormat, location: str) -> dict[str, Any]:
-        schema = group_schema(resolve_features(GroupSpec("frame"), frame.schema))
-        data_format.check(schema)
-        rows = conform(frame, schema)
-        files = write_parts(self._store, location, data_format, iter(rows.reader()), schema)
-        return self._manifest(location, data_format, schema, files)
+    def _rows_of(
+        self, context: RequestContext, project: str, command: CreateTrainingDataset, frame: Frame | None
+    ) -> AbstractContextManager[Rows]:
+        if command.query is not None and command.sql is None:
+            return self._rows.of_features(context, project, command.query, frame)
+        if command.sql is not None and command.query is None and frame is None:
+            return self._rows.of_sql(context, project, command.sql)
+        if frame is not None and command.query is None and command.sql is None:
+            return self._rows.of_frame(frame)
+        raise InvalidInputError(
+            "A training dataset is made from a query, from SQL or from a frame: send one of them.",
+            hint="A frame together with a query holds the query's labels.",
+        )
 
-    def _write_query(
-        self,
-        context: RequestContext,
-        project: str,
-        query: FeatureExpression,
-        data_format: DataFormat,
-        location: str,
-    ) -> dict[str, Any]:
-        retrieval = self._queries.retrieve(context, project, query)
-        data_format.check(retrieval.schema)
-        with self._queries.run(retrieval) as stream:
-            files = write_parts(self._store, location, data_format, iter(stream), retrieval.schema)
-        origin = {"query": _recorded(query), "groups": _groups(retrieval)}
-        return self._manifest(location, data_format, retrieval.schema, files, **origin)
+    def _write(self, rows: Rows, data_format: DataFormat, location: str, splits: Splits | None) -> dict[str, Any]:
+        data_format.check(rows.schema)
+        if splits is None:
+            files = write_parts(self._store, location, data_format, rows.batches, rows.schema)
+            return self._manifest(location, data_format, rows.schema, files, **rows.origin)
+        require_splits(splits, rows.schema)
+        files = []
+        with split_rows(rows.batches, rows.schema, splits) as rows_of:
+            for name, batches in rows_of.items():
+                written = write_parts(self._store, f"{location}/{name}", data_format, batches, rows.schema)
+                files += [replace(file, path=f"{name}/{file.path}", split=name) for file in written]
+        return self._manifest(location, data_format, rows.schema, files, splits=asdict(splits), **rows.origin)
 
     def _manifest(
         self, location: str, data_format: DataFormat, schema: pa.Schema, files: list[WrittenFile], **origin: Any
@@ -341,25 +349,10 @@ class TrainingDatasetService:
         )
 
 
-def _recorded(query: FeatureExpression) -> dict[str, Any]:
-    """The expression as JSON; times as text."""
-    recorded: dict[str, Any] = json.loads(json.dumps(asdict(query), default=datetime.isoformat))
-    return recorded
-
-
-def _groups(retrieval: Retrieval) -> list[dict[str, Any]]:
-    """What was read, the labels' group last; `table_version` is None of a group on demand."""
-    read = [
-        (source.group, version)
-        for source, version in zip(retrieval.plan.sources, retrieval.table_versions, strict=True)
-    ]
-    labels = retrieval.plan.labels
-    if labels is not None and labels.group is not None and retrieval.labels is not None:
-        read.append((labels.group, retrieval.labels.version))
-    return [
-        {"project": group.project, "name": group.name, "version": group.version, "table_version": version}
-        for group, version in read
-    ]
+def _require_split(manifest: dict[str, Any], split: str) -> None:
+    names = list((manifest.get("splits") or {}).get("shares", ()))
+    if split not in names:
+        raise InvalidInputError(f"The training dataset has no split {split[:40]!r}.", candidates=names)
 
 
 def _exists(name: str, version: int) -> TrainingDatasetExistsError:
