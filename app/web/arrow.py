@@ -9,6 +9,7 @@ import structlog
 from flask import Response
 
 from app.featurestore.feature_groups.frames import ARROW_STREAM
+from infra.errors import ErrorKind, GatewayError
 from infra.ports.engine import BatchStream
 
 _log = structlog.get_logger(__name__)
@@ -18,6 +19,10 @@ class Compression(StrEnum):
     NONE = "none"
     LZ4 = "lz4"
     ZSTD = "zstd"
+
+
+class StreamBrokenOffError(Exception):
+    """Ends an answer that cannot be finished; the server logs it."""
 
 
 class _Sink:
@@ -71,11 +76,17 @@ def _written(schema: pa.Schema, batches: Iterator[pa.RecordBatch], compression: 
 
 
 def _broken_off_loudly(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The status is sent already: breaking the connection is the only way left to say that rows are missing."""
     try:
         yield from pieces
-    except GeneratorExit:
-        raise
+    except GatewayError as error:
+        if error.kind is ErrorKind.INTERNAL:
+            _log.exception("stream broken off")
+            raise
+        # What is wrong with a row is told with the row's value, which is not for the log; nor is it in what is raised here.
+        _log.warning("stream broken off", code=error.code)
+        _log.debug("stream broken off because", detail=error.detail)
+        raise StreamBrokenOffError(error.code) from None
     except Exception:
-        # The status is sent already. Breaking the connection is the only way left to say that rows are missing.
         _log.exception("stream broken off")
         raise

@@ -65,7 +65,7 @@ def failure_message(error: BaseException, job: Job) -> dict[str, Any]:
         "hint": failure.hint,
         "candidates": list(failure.candidates),
         "retry_after": failure.retry_after,
-        "cause": without_places(f"{type(error).__name__}: {error}"),
+        "cause": without_places(f"{type(error).__name__}: {error}"[:_LONGEST]),
     }
 
 
@@ -96,7 +96,8 @@ def _translated(error: BaseException, job: Job) -> GatewayError:
         return EngineLimitError("The query needs more memory than it may have.", hint="Ask for fewer rows or columns.")
     if category in {"io", "http"} or (isinstance(error, OSError) and not category):
         return _unreadable(text, job)
-    said = without_places(text)[:_LONGEST]
+    # Cut first: a message can hold a value of megabytes, and looking for places in it would take minutes.
+    said = without_places(text[:_LONGEST])
     judge = _of_trusted if job.trusted else _of_untrusted
     return judge(category, said, is_value=isinstance(error, ValueError) and not found)
 

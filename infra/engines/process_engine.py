@@ -52,7 +52,7 @@ class ProcessEngine:
 
     @contextmanager
     def execute(self, query: EngineQuery, *, abandoned: Abandoned | None = None) -> Iterator[BatchStream]:
-        slot = self._slots.take(abandoned)
+        slot = self._slots.take(query.asker, abandoned)
         try:
             deadline = time.monotonic() + self._seconds(query)
             job = self._launched(query, slot, deadline)

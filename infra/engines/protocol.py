@@ -25,7 +25,7 @@ REMOTE: Final = "remote"
 """How far a zygote's queries reach: to files of this machine, or over the network to a store."""
 
 _LENGTH: Final = struct.Struct("!Q")
-_MAX_LINE: Final = 64 << 20
+_MAX_LINE: Final = 4 << 20
 
 
 @dataclass(frozen=True)

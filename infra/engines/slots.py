@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +21,7 @@ _LOOK_EVERY: Final = 0.01
 class Slot:
     """`run` comes once there is a process."""
 
+    asker: str
     run: ProcessRun | None = None
     is_given_back: bool = False
 
@@ -29,19 +30,31 @@ class Slot:
         return self.is_given_back if self.run is None else self.run.is_over
 
 
+@dataclass(frozen=True, eq=False)
+class _Place:
+    asker: str
+
+
 class Slots:
-    """`count` slots, and as many places in the line for one. Whoever waits holds a thread of the server, hence no more."""
+    """`count` slots, and as many places in the line for one. Whoever waits holds a thread of the server, hence no more.
+
+    Where there are several, one asker gets all slots but one and all places but one: who reads slowly or never holds up
+    his own queries only.
+    """
 
     def __init__(self, count: int, wait_seconds: float) -> None:
         self._count = count
         self._wait_seconds = wait_seconds
         self._guard = threading.Lock()
         self._taken: set[Slot] = set()
-        self._line: deque[object] = deque()
+        self._line: deque[_Place] = deque()
 
-    def take(self, abandoned: Abandoned | None) -> Slot:
-        """First come, first served. UnavailableError without a place in the line, after waiting too long, and if abandoned."""
-        with self._place_in_line() as place:
+    def take(self, asker: str, abandoned: Abandoned | None) -> Slot:
+        """First come, first served, but for those who have their share.
+
+        UnavailableError without a place in the line, after waiting too long, and if abandoned.
+        """
+        with self._place_in_line(asker) as place:
             started = asked = time.monotonic()
             while (slot := self._found(place)) is None:
                 now = time.monotonic()
@@ -69,10 +82,10 @@ class Slots:
             time.sleep(0.01)
 
     @contextmanager
-    def _place_in_line(self) -> Iterator[object]:
-        place = object()
+    def _place_in_line(self, asker: str) -> Iterator[_Place]:
+        place = _Place(asker)
         with self._guard:
-            if len(self._line) > self._count:
+            if len(self._line) > self._count or self._held_by(asker, self._line) >= max(2, self._count):
                 raise _busy()
             self._line.append(place)
         try:
@@ -81,14 +94,19 @@ class Slots:
             with self._guard:
                 self._line.remove(place)
 
-    def _found(self, place: object) -> Slot | None:
+    def _found(self, place: _Place) -> Slot | None:
         self._prune()
         with self._guard:
-            if self._line[0] is not place or len(self._taken) >= self._count:
+            share = max(1, self._count - 1)
+            may = (other for other in self._line if self._held_by(other.asker, self._taken) < share)
+            if next(may, None) is not place or len(self._taken) >= self._count:
                 return None
-            slot = Slot()
+            slot = Slot(place.asker)
             self._taken.add(slot)
             return slot
+
+    def _held_by(self, asker: str, held: Iterable[Slot | _Place]) -> int:
+        return sum(each.asker == asker for each in held)
 
     def _prune(self) -> None:
         with self._guard:

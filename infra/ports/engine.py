@@ -52,7 +52,8 @@ class EngineQuery:
 
     `schema` is what the answer is cast to; None leaves it to the query. `trusted` False: the SQL was written by a user, and
     anything but one SELECT over `tables` is refused. `compression` is that of `BatchStream.chunks`: none, lz4 or zstd.
-    `exact_rows`: an answer with more rows or fewer is an error.
+    `exact_rows`: an answer with more rows or fewer is an error. `asker` is for whom it runs: queries of one never get all
+    slots.
     """
 
     sql: str
@@ -63,6 +64,7 @@ class EngineQuery:
     compression: str = "none"
     limits: QueryLimits = field(default_factory=QueryLimits)
     exact_rows: int | None = None
+    asker: str = ""
 
 
 class BatchStream(Protocol):

@@ -25,7 +25,9 @@ from infra.sources.statements import SQLITE
 from infra.sources.watch import Watch
 
 _log = structlog.get_logger(__name__)
-_MOST_VALUE_BYTES: Final = 64 * 1024 * 1024
+# SQLite runs here, in the gateway, where nothing but these limits what a row takes.
+_MOST_VALUE_BYTES: Final = 1024 * 1024
+_MOST_COLUMNS: Final = 500
 _STEPS: Final = 10_000  # between two looks at the clock
 _SAMPLE_ROWS: Final = 1_000
 _VIEW: Final = "oast_description"
@@ -96,6 +98,7 @@ def _shut_in(connection: sqlite3.Connection, watch: Watch, authorize: Callable[.
         connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE_BYTES)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MOST_COLUMNS)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0)
     connection.set_progress_handler(lambda: watch.is_over, _STEPS)

@@ -47,7 +47,7 @@ class TestJoinKey:
     @pytest.mark.parametrize("joins", [{}, {"b": JoinSpec(("k",), ("k",))}])
     def test_has_one_type_on_both_sides(self, joins: dict[str, JoinSpec]) -> None:
         both = catalog(group("a", "x", key=("k",), k="bigint"), group("b", "y", key=("k",), k="string"))
-        with pytest.raises(JoinKeyNotFoundError, match="'k' is a bigint, .*'k' a string: they would never be equal"):
+        with pytest.raises(JoinKeyNotFoundError, match=r"'k' is a bigint, .*'k' a string: they would never be equal"):
             plan(ask("x", "y", joins=joins), both)
         widths = catalog(group("a", "x", key=("k",), k="bigint"), group("b", "y", key=("k",), k="int"))
         assert plan(ask("x", "y"), widths).join_key == ("k",)

@@ -10,14 +10,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import structlog
 from flask.views import MethodView
 
 from app.api.routes import RESOURCES
 from app.bootstrap import build_container
 from app.factory import create_app
+from app.web.arrow import StreamBrokenOffError
 from app.web.blueprint import Blueprint
 from app.web.registry import RouteNotRegisteredError
-from infra.errors import EngineLimitError, StorageUnavailableError
+from infra.errors import EngineLimitError, GatewayError, QueryInvalidError, StorageUnavailableError
 from infra.observability.logs import configure_logs, redact
 from tenancy.api_keys.token import mint
 from tests.frames import arrow_bytes, frame_request
@@ -136,7 +138,18 @@ def test_every_answer_carries_the_safe_headers(football: World) -> None:
         assert "unsafe" not in headers["Content-Security-Policy"]
 
 
-def test_a_failing_stream_is_broken_off_not_ended(football: World) -> None:
+@pytest.mark.parametrize(
+    ("failure", "raised", "level"),
+    [
+        (QueryInvalidError("Could not convert string 'patient 4711' to INT32"), StreamBrokenOffError, "warning"),
+        (GatewayError("The query engine failed."), GatewayError, "error"),
+        (RuntimeError("A bug."), RuntimeError, "error"),
+    ],
+)
+def test_a_failing_stream_is_broken_off_not_ended(
+    football: World, failure: Exception, raised: type[Exception], level: str
+) -> None:
+    """And what is wrong with a value is logged without it."""
     key = football.key("football")
     football.call(
         "POST", "/projects/football/feature-groups", key, **frame_request(pa.table({"id": [1]}), {"name": "g"})
@@ -148,15 +161,19 @@ def test_a_failing_stream_is_broken_off_not_ended(football: World) -> None:
 
         def chunks(self) -> Iterator[bytes]:
             yield arrow_bytes(pa.table({"id": [1]}))[:-8]
-            raise EngineLimitError("The deadline passed.")
+            raise failure
 
         def __exit__(self, *_: object) -> None:
             return None
 
     football.container.queries.run = lambda _retrieval, **_: Failing()  # type: ignore[method-assign,assignment,return-value]
     response = football.call("GET", "/projects/football/feature-groups/g/versions/1/rows", key, buffered=False)
-    with pytest.raises(EngineLimitError):
+    with structlog.testing.capture_logs() as logs, pytest.raises(raised) as caught:
         b"".join(response.iter_encoded())
+    (event,) = [each for each in logs if each["event"] == "stream broken off"]
+    assert event["log_level"] == level
+    assert ("exc_info" in event) is (level == "error")
+    assert "4711" not in f"{event}{caught.value}"
 
 
 class TestHealth:

@@ -132,6 +132,23 @@ def test_a_busy_engine_says_when_to_come_back(engines: Any) -> None:
         assert 0.2 <= time.monotonic() - started < 1.0
 
 
+def test_one_asker_never_has_all_slots_nor_all_places(engines: Any) -> None:
+    engine = engines(slots=3, wait_seconds=0.3)
+    greedy = replace(ENDLESS, asker="greedy")
+    with engine.execute(greedy), engine.execute(greedy):
+        with ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(run_as, engine, "greedy") for _ in range(4)]
+            assert run_as(engine, "modest") == [{"n": 1}]
+        refused = [future.exception() for future in waiting]
+        assert [type(error) for error in refused] == [UnavailableError] * 4
+    assert run_as(engine, "greedy") == [{"n": 1}]
+
+
+def run_as(engine: ProcessEngine, asker: str) -> list[dict[str, Any]]:
+    with engine.execute(replace(query("SELECT 1 AS n"), asker=asker)) as stream:
+        return [row for batch in stream for row in batch.to_pylist()]
+
+
 def test_queries_wait_in_line_for_a_slot(engines: Any) -> None:
     engine = engines(slots=1)
     answers: list[int] = []

@@ -4,18 +4,20 @@ import datetime as dt
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from infra.engines.child import answer_job, load_engine
-from infra.engines.failures import failure_of, without_places
+from infra.engines.failures import failure_message, failure_of, without_places
 from infra.engines.protocol import LOCAL, REMOTE, Access, Job, Messages, StoredRows, receive_job, schema_of, send_job
 from infra.errors import (
     EngineLimitError,
@@ -225,6 +227,15 @@ def test_a_failure_on_the_way(job: Job) -> None:
 )
 def test_places_are_taken_out(said: str, shown: str) -> None:
     assert without_places(said) == shown
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_message_with_megabytes_of_value_is_cut_before_it_is_read(job: Job, trusted: Any) -> None:
+    said = "Conversion Error: Could not convert string '" + "a" * 20_000_000 + "' to INT32"
+    started = time.monotonic()
+    message = failure_message(duckdb.ConversionException(said), replace(job, trusted=trusted))
+    assert time.monotonic() - started < 1.0
+    assert max(len(str(text)) for text in message.values()) < 3_000
 
 
 @pytest.fixture

@@ -46,7 +46,8 @@ class ChangeService:
         states = self._tables.difference(location, self._version(location, old), self._version(location, new))
         tables = {side: replace(state, schema=schema) for side, state in zip((OLD, NEW), states, strict=True)}
         answer = pa.schema([pa.field(change_column(schema.names), pa.string()), *schema])
-        return EngineQuery(to_sql(schema.names, row_key), tables, answer, compression=compression)
+        asker = str(context.principal.project_id)
+        return EngineQuery(to_sql(schema.names, row_key), tables, answer, compression=compression, asker=asker)
 
     def run(
         self, comparison: EngineQuery, *, abandoned: Abandoned | None = None

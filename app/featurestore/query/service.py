@@ -42,6 +42,7 @@ class Retrieval:
 
     plan: LogicalPlan
     pinned: tuple[PinnedTable, ...]
+    asker: str
     labels: PinnedLabels | None = None
 
     @property
@@ -98,14 +99,14 @@ class QueryService:
         planned = self._plan(context, project, expression, frame, Action.QUERY_RUN, Action.FEATURE_GROUP_READ_ROWS)
         labels = planned.plan.labels
         rows = LabelRows(frame, labels) if frame is not None and labels is not None else None
-        return self._pinned(planned, rows)
+        return self._pinned(context, planned, rows)
 
     def announce(
         self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
     ) -> Retrieval:
         """As `retrieve`, for rows that somebody else will read: of the labels only the columns are looked at."""
         planned = self._plan(context, project, expression, frame, Action.QUERY_RUN, Action.FEATURE_GROUP_READ_ROWS)
-        return self._pinned(planned, None)
+        return self._pinned(context, planned, None)
 
     def retrieve_group(
         self,
@@ -121,7 +122,7 @@ class QueryService:
             access = self._authorizer.require(session, principal, Action.FEATURE_GROUP_READ_ROWS, project)
             group = FeatureGroupRepository(session).get(access.project_id, name, version)
             chosen = catalog_group(group, access, principal.project_id)
-        return self._pinned(PlannedGroups(plan_group(chosen, columns, as_of), {group.id: group}), None)
+        return self._pinned(context, PlannedGroups(plan_group(chosen, columns, as_of), {group.id: group}), None)
 
     def explain(
         self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
@@ -130,7 +131,7 @@ class QueryService:
         planned = self._plan(context, project, expression, frame, Action.QUERY_EXPLAIN, Action.FEATURE_GROUP_READ)
         labels = planned.plan.labels
         rows = LabelRows(frame, labels) if frame is not None and labels is not None and frame.has_rows else None
-        retrieval = self._pinned(planned, rows)
+        retrieval = self._pinned(context, planned, rows)
         return explain(retrieval.plan, retrieval.pinned, retrieval.labels)
 
     def run(
@@ -145,6 +146,7 @@ class QueryService:
             steps=program.steps,
             compression=compression,
             exact_rows=retrieval.labels.count if retrieval.labels is not None else None,
+            asker=retrieval.asker,
         )
         return self._engine.execute(query, abandoned=abandoned)
 
@@ -168,8 +170,8 @@ class QueryService:
             accesses = self._authorizer.accesses(session, context.principal, reading)
             return plan_over(session, expression, accesses, context.principal.project_id)
 
-    def _pinned(self, planned: PlannedGroups, rows: LabelRows | None) -> Retrieval:
+    def _pinned(self, context: RequestContext, planned: PlannedGroups, rows: LabelRows | None) -> Retrieval:
         pinning = Pinning(self._tables, self._on_demand, planned.groups)
         labels = pinning.labels(planned.plan, rows)
         sources = tuple(pinning.source(source, planned.plan, labels) for source in planned.plan.sources)
-        return Retrieval(planned.plan, sources, labels)
+        return Retrieval(planned.plan, sources, str(context.principal.project_id), labels)

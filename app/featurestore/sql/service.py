@@ -14,7 +14,7 @@ from app.featurestore.sql.rendering import render
 from app.featurestore.sql.statement import Statement, parse_statement
 from app.featurestore.sql.tables import GroupTables
 from infra.database.unit_of_work import Database
-from infra.errors import QueryInvalidError
+from infra.errors import QueryInvalidError, QueryRefusedError
 from infra.ports.engine import Abandoned, BatchStream, EngineQuery, QueryEngine, QueryLimits, Table
 from infra.ports.tables import Snapshot
 from tenancy.access import Authorizer
@@ -46,6 +46,7 @@ class PinnedSql:
     dialect: Dialect
     found: tuple[FoundTable, ...]
     tables: tuple[Table, ...]
+    asker: str
 
 
 class SqlService:
@@ -82,11 +83,19 @@ class SqlService:
     ) -> Iterator[BatchStream]:
         """Start it. Leaving stops it; so does `abandoned`, asked until the first rows are there."""
         tables = {found.ref.key: table for found, table in zip(pinned.found, pinned.tables, strict=True)}
-        query = EngineQuery(pinned.sql, tables, None, trusted=False, compression=compression, limits=self._limits)
+        query = EngineQuery(
+            pinned.sql,
+            tables,
+            None,
+            trusted=False,
+            compression=compression,
+            limits=self._limits,
+            asker=pinned.asker,
+        )
         with ExitStack() as stack:
             try:
                 stream = stack.enter_context(self._engine.execute(query, abandoned=abandoned))
-            except QueryInvalidError as error:
+            except (QueryInvalidError, QueryRefusedError) as error:
                 raise _with_dialect(error, pinned.dialect) from error
             yield stream
 
@@ -103,7 +112,7 @@ class SqlService:
             accesses = self._authorizer.accesses(session, context.principal, reading)
             found = find_tables(session, statement.tables, own_store, accesses)
         tables = tuple(self._tables_of(each.group) for each in found)
-        return PinnedSql(sql, statement.dialect, tuple(found), tables), statement
+        return PinnedSql(sql, statement.dialect, tuple(found), tables, str(context.principal.project_id)), statement
 
 
 def _explained(found: FoundTable, table: Table) -> ExplainedTable:
@@ -120,11 +129,13 @@ def _explained(found: FoundTable, table: Table) -> ExplainedTable:
     )
 
 
-def _with_dialect(error: QueryInvalidError, dialect: Dialect) -> QueryInvalidError:
+def _with_dialect(
+    error: QueryInvalidError | QueryRefusedError, dialect: Dialect
+) -> QueryInvalidError | QueryRefusedError:
     """What DuckDB says about a statement is easier to understand for who knows as what it was read."""
     hint = f"It was read as {dialect.value}; say dialect duckdb, hive or spark if it is another."
     said = f"{error.hint} {hint}" if error.hint else hint
-    return QueryInvalidError(error.detail, hint=said, candidates=error.candidates, errors=error.errors)
+    return type(error)(error.detail, hint=said, candidates=error.candidates, errors=error.errors)
 
 
 def _note(context: RequestContext, project: str, statement: Statement, found: Sequence[FoundTable]) -> None:
