@@ -138,7 +138,22 @@ def test_columns_take_the_types_that_were_planned(frame_of: FrameOf) -> None:
     ]
 
 
+def test_structs_are_given_back_as_they_are_stored(frame_of: FrameOf) -> None:
+    table = pa.table(
+        {"place": pa.array([{"town": "a", "size": 1}], pa.struct([("town", pa.string()), ("size", pa.uint8())]))}
+    )
+    rows = LabelRows(frame_of(table), labels(None, place="struct<town:string,size:smallint>"))
+    assert rows.rows.schema.field("place").type == pa.struct([("town", pa.string()), ("size", pa.int16())])
+
+
 class TestRefusals:
+    def test_a_field_whose_name_looks_like_a_type(self, frame_of: FrameOf) -> None:
+        """Read as text, its struct would have two fields."""
+        table = pa.table({"place": pa.array([{"a:int,b": "x"}])})
+        kind = with_columns_of(frame_of(table), expression()).labels.columns["place"]
+        with pytest.raises(LabelsInvalidError, match="cannot be given back"):
+            LabelRows(frame_of(table), labels(None, place=kind))
+
     def test_a_frame_that_is_cut(self, frame_of: FrameOf) -> None:
         with pytest.raises(BodyTruncatedError):
             frame_of(times(datetime(2026, 1, 1, tzinfo=UTC)), cut=8)

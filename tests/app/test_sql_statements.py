@@ -179,9 +179,31 @@ def test_double_quotes_are_not_taken_for_hives() -> None:
     with pytest.raises(QueryInvalidError, match="has no end"):
         parse_statement(text)
     assert parse_statement(text, H).shape == "SELECT ? FROM a_1 WHERE b = ?"
-    assert parse_statement('SELECT a FROM a_1 WHERE b = "x"').dialect is D
     hive = parse_statement('SELECT a FROM a_1 WHERE b = "x"', H)
     assert render(hive, OWN) == "SELECT a FROM a_1 WHERE b = 'x'"
+
+
+@pytest.mark.parametrize("condition", ['b = "b"', 'b <> "x"', 'upper(b) = "x"', 'b LIKE "x"', 'b IN ("x", "y")'])
+def test_what_may_be_a_name_or_a_text_is_nobodys_guess(condition: str) -> None:
+    text = f"SELECT a FROM a_1 WHERE {condition}"
+    with pytest.raises(QueryInvalidError, match="is a name in DuckDB's SQL and a text in Hive's") as refused:
+        parse_statement(text)
+    assert "dialect" in str(refused.value.hint)
+    assert [parse_statement(text, each).dialect for each in (D, H)] == [D, H]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["\"b\" = 'x'", '"b" = "c"', '"b" IN ("c", d)', 'a_1."b" = a_1."c"', 'b = "two words"', 'sum(a) = 3 OR 3 < "b"'],
+)
+def test_names_in_double_quotes_are_names(condition: str) -> None:
+    assert parse_statement(f'SELECT "a" AS "b" FROM "a_1" WHERE {condition}').dialect is D
+
+
+def test_what_is_hive_for_sure_may_have_double_quotes() -> None:
+    statement = parse_statement('SELECT a FROM a_1 WHERE a = "x" SORT BY a')
+    assert statement.dialect is H
+    assert "'x'" in render(statement, OWN)
 
 
 def test_the_dialect_can_be_said() -> None:

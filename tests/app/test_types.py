@@ -1,6 +1,7 @@
 """Hive types and Arrow types, and what a frame may hold for each."""
 
 import string
+import time
 from contextlib import suppress
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.featurestore.feature_groups.conform import accepts, conformed, find_offences
 from app.featurestore.feature_groups.errors import SchemaMismatchError, TypeNotSupportedError
-from app.featurestore.feature_groups.types import to_arrow, to_hive
+from app.featurestore.feature_groups.types import stored, to_arrow, to_hive
 
 FLAT = ["tinyint", "smallint", "int", "bigint", "float", "double", "boolean", "string", "binary", "date", "timestamp"]
 _flat = st.sampled_from(FLAT) | st.builds(
@@ -49,6 +50,37 @@ def test_what_is_no_type_is_refused(wrong: str) -> None:
     with pytest.raises(TypeNotSupportedError) as refused:
         to_arrow(wrong)
     assert len(refused.value.detail) < 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "date(" * 30 + "1" + ")" * 30,
+        "decimal(" * 30 + "1" + ")" * 30,
+        "struct<a:" + "time(" * 30 + "1" + ")" * 30 + ">",
+        "array<" * 200 + "int" + ">" * 200,
+        "struct<" + ",".join(f"f{number}:{'array<' * 30}int" for number in range(80)) + ">",
+    ],
+    ids=lambda wrong: wrong[:20],
+)
+def test_no_type_takes_long(wrong: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(TypeNotSupportedError):
+        to_arrow(wrong)
+    assert time.monotonic() - started < 0.5
+
+
+@pytest.mark.parametrize("name", ["a:int,b", "a:date(date(1)),b", "two words", "", "a>", "1a", "`a`"])
+def test_a_field_of_any_name_is_one_field_or_refused(name: str) -> None:
+    frame = pa.list_(pa.struct([(name, pa.int32())]))
+    for convert in (to_hive, stored):
+        with pytest.raises(TypeNotSupportedError, match="cannot be part of a type"):
+            convert(frame)
+
+
+@given(hive_types)
+def test_what_is_stored_is_what_the_text_says(hive_type: str) -> None:
+    assert stored(to_arrow(hive_type)) == to_arrow(hive_type)
 
 
 @given(st.text(max_size=60))

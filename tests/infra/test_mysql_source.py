@@ -31,6 +31,7 @@ from infra.ports.sources import (
 from infra.sources.addresses import AddressGuard
 from infra.sources.mysql import MySqlSource
 from infra.sources.mysql_types import MySqlColumn, arrow_type, convert
+from infra.sources.statements import MYSQL
 from tests.infra.fake_server import fake_server
 from tests.infra.sources import LOOPBACK, NO_AUTHORITIES, PLENTY, read, schema_of
 from tests.lab.mysql import MARIADB, PASSWORD, READER, MariaDb, Mimic, running_mariadb, running_mimic
@@ -341,8 +342,11 @@ def test_every_type_of_mariadb(mariadb: MariaDb) -> None:
         "SELECT nextval(numbers) AS id",
     ],
 )
-def test_nothing_is_written_to_mariadb(mariadb: MariaDb, tmp_path: Path, query: str) -> None:
-    """Not even as a user who could: syntax, protocol and transaction forbid it."""
+def test_nothing_is_written_to_mariadb(
+    mariadb: MariaDb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """Not even as a user who could, nor past the gateway's own look: syntax, protocol and transaction forbid it."""
+    monkeypatch.setattr(MYSQL, "_contained", lambda sql: sql)
     mariadb.execute("CREATE SEQUENCE IF NOT EXISTS lab.numbers")
     mighty = replace(_target(mariadb.port), user="mighty", password=SecretValue("mighty"))
     file = tmp_path / "stolen"

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Callable
+from itertools import accumulate
 
 import pyarrow as pa
-from sqlglot import exp, parse_one
+from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from app.featurestore.feature_groups.errors import TypeNotSupportedError
+from infra.ports.sql_text import tokens_of, trees_of, type_of
 
 _Kind = exp.DType
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -18,6 +20,9 @@ TYPE_NAMES = (
 )
 # What the parser forgives and no type has: something after its end, two words, other signs, a comma too many.
 _TRAILING = re.compile(r"[>)]\s*[^>),\s]|\w\s+\w|[^\w\s<>(),:]|,\s*([>)]|$)|^\s*$")
+# Parentheses hold the digits of a decimal and nothing else; the parser tries what is in them again and again.
+_PARENTHESIS = re.compile(r"\((?!\s*\w+\s*(,\s*\w+\s*)?\))")
+_FIELD_NAME = re.compile(r"[^\W\d]\w*")
 MAX_DEPTH = 32
 
 _TO_ARROW: dict[_Kind, pa.DataType] = {
@@ -57,17 +62,34 @@ def to_arrow(hive_type: str) -> pa.DataType:
     """The Arrow type stored for a Hive type; raises TypeNotSupportedError."""
     if len(hive_type) > MAX_TYPE_LENGTH:
         raise TypeNotSupportedError(f"A type of {len(hive_type)} characters is too long.")
-    if _TRAILING.search(hive_type):
+    if _TRAILING.search(hive_type) or _PARENTHESIS.search(hive_type):
         raise _unknown(hive_type)
+    if _depth(hive_type) > MAX_DEPTH:
+        raise _too_deep()
+    return _arrow_of(_parsed(hive_type), hive_type, MAX_DEPTH)
+
+
+def _depth(hive_type: str) -> int:
+    """Of its brackets, before the parser, whose work grows with the square of it."""
+    return max(accumulate((sign == "<") - (sign == ">") for sign in hive_type))
+
+
+def _parsed(hive_type: str) -> exp.DataType:
     try:
         # Inside a cast the parser must find the end of the type; on its own it stops wherever it likes.
-        cast = parse_one(f"CAST(NULL AS {hive_type})", dialect="hive")
-        alone = exp.DataType.build(hive_type, dialect="hive")
+        cast = _cast_to(hive_type)
+        alone = type_of(hive_type, "hive")
     except (SqlglotError, RecursionError, ValueError) as error:
         raise _unknown(hive_type) from error
     if not isinstance(cast, exp.Cast) or cast.to != alone:
         raise _unknown(hive_type)
-    return _arrow_of(cast.to, hive_type, MAX_DEPTH)
+    return cast.to
+
+
+def _cast_to(hive_type: str) -> exp.Expr | None:
+    text = f"CAST(NULL AS {hive_type})"
+    trees = trees_of(text, tokens_of(text, "hive"), "hive")
+    return trees[0] if len(trees) == 1 else None
 
 
 def to_hive(arrow_type: pa.DataType) -> str:
@@ -80,9 +102,22 @@ def to_hive(arrow_type: pa.DataType) -> str:
     raise TypeNotSupportedError(f"There is no feature type for Arrow's {arrow_type}.")
 
 
+def stored(arrow_type: pa.DataType) -> pa.DataType:
+    """What is stored for a frame's type. Never by way of its text, in which a field's name may look like a type."""
+    if pa.types.is_dictionary(arrow_type):
+        return stored(arrow_type.value_type)
+    if pa.types.is_struct(arrow_type):
+        return _struct([pa.field(_written(field.name), stored(field.type)) for field in arrow_type])
+    if pa.types.is_map(arrow_type):
+        return pa.map_(stored(arrow_type.key_type), stored(arrow_type.item_type))
+    if _is_list(arrow_type):
+        return pa.list_(stored(arrow_type.value_type))
+    return to_arrow(to_hive(arrow_type))
+
+
 def _arrow_of(parsed: exp.DataType, text: str, depth: int) -> pa.DataType:
     if depth == 0:
-        raise TypeNotSupportedError(f"Types nest {MAX_DEPTH} deep at the most.")
+        raise _too_deep()
     kind, arguments = parsed.this, parsed.expressions
     if kind is _Kind.DECIMAL:
         return _decimal(arguments, text)
@@ -123,7 +158,22 @@ def _struct_field(argument: exp.Expr, text: str, depth: int) -> pa.Field:
 
 
 def _struct_name(arrow_type: pa.DataType) -> str:
-    return "struct<" + ",".join(f"{field.name}:{to_hive(field.type)}" for field in arrow_type) + ">"
+    return "struct<" + ",".join(f"{_written(field.name)}:{to_hive(field.type)}" for field in arrow_type) + ">"
+
+
+def _written(name: str) -> str:
+    """A field's name as it stands in a type, where it would be two fields if it were `a:int,b`."""
+    if not _FIELD_NAME.fullmatch(name):
+        raise TypeNotSupportedError(
+            f"A struct has a field {name[:80]!r}, which cannot be part of a type.",
+            hint="Rename it, with letters, digits and underscores.",
+        )
+    return name
+
+
+def _is_list(arrow_type: pa.DataType) -> bool:
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_kind(arrow_type) for is_kind in kinds)
 
 
 _PATTERNS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], str]]] = [
@@ -143,13 +193,14 @@ _PATTERNS: list[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], str
         lambda t: f"decimal({t.precision},{t.scale})",
     ),
     (pa.types.is_dictionary, lambda t: to_hive(t.value_type)),
-    (
-        lambda t: pa.types.is_list(t) or pa.types.is_large_list(t) or pa.types.is_fixed_size_list(t),
-        lambda t: f"array<{to_hive(t.value_type)}>",
-    ),
+    (_is_list, lambda t: f"array<{to_hive(t.value_type)}>"),
     (pa.types.is_struct, _struct_name),
     (pa.types.is_map, lambda t: f"map<{to_hive(t.key_type)},{to_hive(t.item_type)}>"),
 ]
+
+
+def _too_deep() -> TypeNotSupportedError:
+    return TypeNotSupportedError(f"Types nest {MAX_DEPTH} deep at the most.")
 
 
 def _unknown(text: str) -> TypeNotSupportedError:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from app.featurestore.feature_groups.conform import conformed
 from app.featurestore.feature_groups.errors import SchemaMismatchError, TypeNotSupportedError
 from app.featurestore.feature_groups.frames import Frame
-from app.featurestore.feature_groups.types import TIMESTAMP, to_arrow, to_hive
+from app.featurestore.feature_groups.types import TIMESTAMP, stored, to_arrow, to_hive
 from app.featurestore.query.errors import LabelsInvalidError
 from app.featurestore.query.expression import FeatureExpression
 from app.featurestore.query.labels import VOID
@@ -41,7 +41,8 @@ class LabelRows:
         _require_distinguishable(list(labels.columns))
         self._frame = frame
         self._time = labels.event_time
-        self._target = pa.schema([_field(name, kind) for name, kind in labels.columns.items()])
+        schema = frame.schema
+        self._target = pa.schema([_field(schema.field(name), kind) for name, kind in labels.columns.items()])
         self.count = 0
         self.bounds = NO_TIMES
         try:
@@ -119,12 +120,13 @@ def _type_name(arrow_type: pa.DataType) -> str:
         return str(arrow_type)
 
 
-def _field(name: str, kind: str) -> pa.Field:
+def _field(column: pa.Field, kind: str) -> pa.Field:
+    """Of the frame's own type, unless planning has given it another one."""
     try:
-        return pa.field(name, to_arrow(kind))
+        return pa.field(column.name, stored(column.type) if kind == _type_name(column.type) else to_arrow(kind))
     except TypeNotSupportedError as error:
         raise LabelsInvalidError(
-            f"The labels' column {name[:80]!r} is a {kind[:80]}, which cannot be given back.",
+            f"The labels' column {column.name[:80]!r} is a {kind[:80]}, which cannot be given back.",
             hint="Leave it out of given_back, or convert it first.",
         ) from error
 

@@ -1,22 +1,25 @@
 """Text to a syntax tree: for finding names and for early messages. What may run is decided by DuckDB's own parser."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, TypeGuard
 
 from sqlglot import Parser, Token, TokenType, exp
-from sqlglot.dialects.dialect import Dialect as Grammar
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.parsers.hive import HiveParser
 from sqlglot.parsers.spark import SparkParser
 
+from app.featurestore.sql.patterns import strftime_of
 from infra.errors import QueryInvalidError, QueryRefusedError
+from infra.ports.sql_text import BoundedParser, SqlTooComplexError, tokens_of, trees_of
 
 MAX_BYTES: Final = 100_000
 ONE_SELECT: Final = "Write one SELECT; WITH, subqueries and UNION are fine."
 _SAY_DIALECT: Final = "Say which SQL it is: dialect duckdb, hive or spark."
+_PLAIN_WORD: Final = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _HIVE_ONLY: Final = (exp.Cluster, exp.Distribute, exp.Sort)
 # How sqlglot fails where it expects no failure: on functions without their arguments, for example.
 STUMBLES: Final = (AttributeError, LookupError, TypeError, ValueError)
@@ -28,7 +31,7 @@ class Dialect(StrEnum):
     SPARK = "spark"
 
 
-class _NoCommands(Parser):
+class _NoCommands(BoundedParser):
     def _warn_unsupported(self) -> None:
         """Where the parser would keep a statement as mere text, and put that text, with all its values, into the log."""
         raise QueryRefusedError("Only SELECT is run here.", hint=ONE_SELECT)
@@ -42,6 +45,24 @@ class _JoinsWithoutOn(_NoCommands, DuckDBParser):
     """Takes `A JOIN B` without ON for a join, where DuckDB's own parser in sqlglot takes it for `A, B`."""
 
     ADD_JOIN_ON_TRUE = True
+
+
+def _with_pattern(build: Callable[..., exp.Expr]) -> Callable[..., exp.Expr]:
+    """A function whose second argument is a pattern of dates: sqlglot would keep letters that it does not know as text."""
+
+    def built(args: list[exp.Expr], dialect: object) -> exp.Expr:
+        node = build(args, dialect)
+        if len(args) > 1 and isinstance(args[1], exp.Literal) and "format" in node.args:
+            node.set("format", exp.Literal.string(strftime_of(args[1].name)))
+        return node
+
+    return built
+
+
+def _with_patterns(functions: Mapping[str, Any]) -> dict[str, Any]:
+    of_dates = ("DATE_FORMAT", "FROM_UNIXTIME", "UNIX_TIMESTAMP", "TO_DATE", "TO_TIMESTAMP")
+    patterned = {name: _with_pattern(functions[name]) for name in of_dates}
+    return {**patterned, "TO_UNIX_TIMESTAMP": patterned["UNIX_TIMESTAMP"]}
 
 
 # Interpolates, unlike the quantile that sqlglot makes of it.
@@ -58,8 +79,11 @@ class _Hive(_NoCommands, HiveParser):
     FUNCTION_PARSERS: ClassVar[dict[str, Any]] = _without_percentile(HiveParser)
     FUNCTIONS: ClassVar[dict[str, Any]] = {
         **HiveParser.FUNCTIONS,
+        **_with_patterns(SparkParser.FUNCTIONS),
         **_PERCENTILE,
         **dict.fromkeys(("STD", "STDDEV"), exp.StddevPop.from_arg_list),
+        # Of nothing it is -1.
+        "SIZE": lambda args: exp.Coalesce(this=exp.ArraySize(this=args[0]), expressions=[exp.Literal.number(-1)]),
         "VARIANCE": exp.VariancePop.from_arg_list,
         # Null as soon as one of them is.
         "GREATEST": lambda args: exp.Greatest(this=args[0], expressions=args[1:], ignore_nulls=False),
@@ -73,12 +97,13 @@ class _Spark(_NoCommands, SparkParser):
     FUNCTION_PARSERS: ClassVar[dict[str, Any]] = _without_percentile(SparkParser)
     FUNCTIONS: ClassVar[dict[str, Any]] = {
         **SparkParser.FUNCTIONS,
+        **_with_patterns(SparkParser.FUNCTIONS),
         **_PERCENTILE,
         "STD": exp.Stddev.from_arg_list,
     }
 
 
-_PARSERS: Final[dict[Dialect, type[Parser]]] = {
+_PARSERS: Final[dict[Dialect, type[BoundedParser]]] = {
     Dialect.DUCKDB: _DuckDb,
     Dialect.HIVE: _Hive,
     Dialect.SPARK: _Spark,
@@ -124,17 +149,45 @@ def _read(text: str, dialect: Dialect | None) -> Reading:
         return _parsed(text, Dialect.HIVE)
     if _lacks_on(reading):
         return _as_hive(text, QueryInvalidError("A JOIN has no ON.", hint=f"Add it, or USING. {_SAY_DIALECT}"))
+    _require_certain(reading)
     return reading
 
 
 def _as_hive(text: str, error: QueryInvalidError) -> Reading:
-    """What is no DuckDB may be Hive; with double quotes it is nobody's guess, as they are text in Hive and names here."""
-    if '"' in text:
-        raise error
+    """What is no DuckDB may be Hive; with double quotes only what is Hive for sure, as they are text there and names here."""
     try:
-        return _parsed(text, Dialect.HIVE)
+        reading = _parsed(text, Dialect.HIVE)
     except QueryInvalidError:
         raise error from None
+    if '"' in text and not _is_hive(reading.tree):
+        raise error
+    return reading
+
+
+def _require_certain(reading: Reading) -> None:
+    """In `city = "name"` DuckDB would compare two columns and Hive one with a text: nobody's guess either.
+
+    What is no plain word is no feature's name, so that DuckDB finds no such column. Who quotes both sides, or compares
+    with a value, means names.
+    """
+    for comparison in reading.tree.find_all(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.In):
+        sides = [comparison.this, comparison.args.get("expression"), *comparison.expressions]
+        quoted = [side for side in sides if _is_quoted(side)]
+        if quoted and not (_is_quoted(comparison.this) or isinstance(comparison.this, exp.Literal)):
+            raise QueryInvalidError(
+                f"\"{quoted[0].name[:40]}\" is a name in DuckDB's SQL and a text in Hive's.",
+                hint=f"Texts have single quotes in both. {_SAY_DIALECT}",
+            )
+
+
+def _is_quoted(side: object) -> TypeGuard[exp.Column]:
+    """Whether it is a single name in quotes that it does not need."""
+    return (
+        isinstance(side, exp.Column)
+        and len(side.parts) == 1
+        and bool(side.this.args.get("quoted"))
+        and _PLAIN_WORD.fullmatch(side.name) is not None
+    )
 
 
 def _is_hive(tree: exp.Query) -> bool:
@@ -176,7 +229,7 @@ def _without_end(tokens: list[Token]) -> list[Token]:
 
 def _tokens(text: str, dialect: Dialect) -> list[Token]:
     try:
-        return Grammar.get_or_raise(dialect.value).tokenize(text)
+        return tokens_of(text, dialect.value)
     except TokenError as error:
         raise QueryInvalidError(
             "A text, a quoted name or a comment has no end.", hint="Look for a quotation mark that stands alone."
@@ -190,14 +243,22 @@ def _tokens_or_none(text: str) -> list[Token]:
         return []
 
 
-def _trees(text: str, tokens: list[Token], parser: type[Parser], dialect: Dialect) -> list[exp.Expr]:
+def _trees(text: str, tokens: list[Token], parser: type[BoundedParser], dialect: Dialect) -> list[exp.Expr]:
     try:
-        trees = parser(dialect=dialect.value).parse(tokens, text)
+        return trees_of(text, tokens, dialect.value, parser)
+    except SqlTooComplexError as error:
+        raise too_complex() from error
     except ParseError as error:
         raise _invalid(error, dialect) from error
     except (SqlglotError, *STUMBLES) as error:
         raise QueryInvalidError("The statement cannot be read.", hint=_SAY_DIALECT) from error
-    return cast("list[exp.Expr]", [tree for tree in trees if tree is not None])
+
+
+def too_complex() -> QueryRefusedError:
+    return QueryRefusedError(
+        "The statement is nested too deeply to be read.",
+        hint="Name the inner parts with WITH; of functions such as date(…) and cast(…) put fewer into each other.",
+    )
 
 
 def _invalid(error: ParseError, dialect: Dialect) -> QueryInvalidError:

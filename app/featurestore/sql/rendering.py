@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sqlglot import ErrorLevel, TokenType, exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import SqlglotError
 
-from app.featurestore.sql.reading import STUMBLES, Dialect
+from app.featurestore.sql.reading import STUMBLES, Dialect, too_complex
 from app.featurestore.sql.statement import Mention, Statement, mentions_of
 from app.featurestore.sql.translation import corrected
 from infra.errors import QueryInvalidError
+from infra.ports.sql_text import SqlTooComplexError, duckdb_sql
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def _translated(statement: Statement, own_store: str) -> str:
         if mention.ref.store:
             _rename(mention)
     try:
-        return tree.sql(dialect=Dialect.DUCKDB.value, unsupported_level=ErrorLevel.RAISE, comments=False)
+        return duckdb_sql(tree)
+    except SqlTooComplexError as error:
+        raise too_complex() from error
     except (SqlglotError, *STUMBLES) as error:
         raise QueryInvalidError(
             f"This has no counterpart in DuckDB's SQL, which runs here: {error}"[:300],

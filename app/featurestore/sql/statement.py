@@ -31,6 +31,7 @@ _REFUSED: Final[dict[type[exp.Expr], str]] = {
     exp.Pragma: "is no SELECT",
     exp.Command: "is no SELECT",
     exp.QueryTransform: "runs a program",
+    exp.DynamicIdentifier: "is SQL in a text; write the name itself",
     exp.Placeholder: "stands for a value that is not there; write the value itself",
     exp.Parameter: "stands for a value that is not there; write the value itself",
     exp.Pivot: "is not taken; use sum(…) FILTER (WHERE …) for every column, or UNION ALL for UNPIVOT",
