@@ -221,7 +221,7 @@ def test_aws_does_not_answer(monkeypatch):
 
 def test_without_boto3_the_line_that_installs_it_is_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "boto3", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "oasthouse-cloud-sdk\[aws\]"'):
+    with pytest.raises(MissingExtraError, match=r"pip install boto3$"):
         find("secretsmanager")
 
 

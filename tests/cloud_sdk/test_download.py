@@ -122,6 +122,20 @@ def test_an_end_marker_without_the_end_of_http_is_an_error(raw_answer):
         _read(raw_answer(b"Content-Length: %d\r\n" % (len(STREAM) + 1), STREAM), ROWS)
 
 
+@pytest.mark.parametrize(
+    ("head", "where"), [(b"", "its log says which."), (b"X-Request-Id: 0c5dcb06\r\n", "under the request 0c5dcb06.")]
+)
+def test_a_gateway_that_hangs_up_may_have_met_a_limit(raw_answer, head, where):
+    cut = STREAM[: boundaries(STREAM)[2]]
+    with pytest.raises(AnswerCutError) as caught:
+        _read(raw_answer(CHUNKED + head, chunked(cut, finished=False)), ROWS)
+    assert "a limit of rows, bytes or time" in caught.value.hint
+    assert where in caught.value.hint
+    assert "fewer rows" in caught.value.hint
+    assert caught.value.request_id == ("0c5dcb06" if head else None)
+    assert caught.value.detail.count("IncompleteRead") == 1
+
+
 def test_bytes_after_the_end_are_an_error(raw_answer):
     with pytest.raises(AnswerCutError, match="bytes after"):
         _read(raw_answer(CHUNKED, chunked(STREAM + b"x", finished=True)), ROWS)

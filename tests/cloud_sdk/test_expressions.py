@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -73,6 +74,10 @@ def test_a_join_may_be_a_dict():
         (timedelta.max, 86_399_999_999_999_999_999),
         (timedelta(days=-1), -DAY),
         (pd.Timedelta("1h"), DAY // 24),
+        (np.timedelta64(7, "D"), 7 * DAY),
+        (np.timedelta64(5, "us"), 5),
+        (np.timedelta64(5_001, "ns"), 5),
+        (np.int64(5), 5),
         (0, 0),
         (10**15, 10**15),
     ],
@@ -98,6 +103,7 @@ def test_lookbacks_by_group_go_with_their_joins():
     ("as_of", "state"),
     [
         (0, 0),
+        (np.int64(3), 3),
         ("3", "3"),
         ("2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"),
         (MOMENT, "2026-03-01T12:00:00+00:00"),
@@ -117,13 +123,15 @@ def test_a_state_needs_a_zone():
         assert "tzinfo=timezone.utc" in refused.value.hint
 
 
-@pytest.mark.parametrize("state", [1.5, True, timedelta(1), b"3"])
+@pytest.mark.parametrize("state", [1.5, True, timedelta(1), b"3", "tt", "", np.timedelta64(3, "ns")])
 def test_other_states_are_refused(state):
     with pytest.raises(InvalidInputError, match="neither a version nor a time"):
         state_of(state)
 
 
-@pytest.mark.parametrize("lookback", [1.5, True, "7 days", [1]])
+@pytest.mark.parametrize(
+    "lookback", [1.5, True, "7 days", [1], *(np.timedelta64(*age) for age in [(1, "M"), (1, "Y"), (1,), ("NaT", "us")])]
+)
 def test_other_lookbacks_are_refused(lookback):
     for options in ({"lookback": lookback}, {"lookback": {"g": lookback}}, {"joins": {"g": Join(lookback=lookback)}}):
         with pytest.raises(InvalidInputError, match="neither a timedelta nor a whole number"):

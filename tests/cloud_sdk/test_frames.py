@@ -12,6 +12,7 @@ import pytest
 
 from hops.featurestore import frames
 from hops.featurestore.errors import FrameConversionError, MissingExtraError
+from hops.featurestore.extras import require
 from hops.featurestore.frames import is_frame, to_record_batches
 
 COLUMNS = {"team_id": [1, 2], "name": ["a", "b"]}
@@ -164,6 +165,16 @@ def test_rows_with_gaps():
     assert table_of([{"a": 1}, {"b": 2}]).to_pylist() == [{"a": 1, "b": None}, {"a": None, "b": 2}]
 
 
+@pytest.mark.parametrize(
+    ("package", "named"), [("pyspark.sql.types", "pyspark"), ("botocore", "boto3"), ("polars", "polars")]
+)
+def test_packages_are_installed_by_the_names_they_have_on_the_index(monkeypatch, package, named):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError) as refused:
+        require(package)
+    assert refused.value.hint == f"Run:  pip install {named}"
+
+
 def test_without_pyarrow_the_line_that_installs_it_is_shown(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match="pip install pyarrow"):
@@ -172,7 +183,7 @@ def test_without_pyarrow_the_line_that_installs_it_is_shown(monkeypatch):
 
 def test_where_pandas_was_never_imported_nothing_is_a_pandas_frame(monkeypatch):
     monkeypatch.delitem(sys.modules, "pandas")
-    assert not frames._is_pandas(object())
+    assert not frames.is_pandas(object())
 
 
 def test_a_pyarrow_too_old_for_foreign_streams_says_which_is_not(monkeypatch):

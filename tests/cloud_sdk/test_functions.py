@@ -96,12 +96,6 @@ def test_partitions_look_as_hive_prints_them(fs, sdk_gateway):
     ]
 
 
-def test_names_cannot_change_what_is_addressed(fs, sdk_gateway):
-    with pytest.raises(errors.NotFoundError):
-        fs.get_featuregroup("../../me?x#y", columns=None)
-    assert sdk_gateway.last().path == f"/api/v1{P}/feature-groups/..%2F..%2Fme%3Fx%23y/versions/1/rows"
-
-
 # the catalogue
 
 
@@ -281,7 +275,6 @@ def test_attached_metadata(fs, sdk_gateway):
         lambda fs: fs.insert_into_featuregroup(FRAME, "g", online=True),
         lambda fs: fs.insert_into_featuregroup(FRAME, "g", offline=False),
         lambda fs: fs.create_training_dataset("td", ["a"], online=True),
-        lambda fs: fs.create_training_dataset("td", sql_query="SELECT 1"),
         lambda fs: fs.create_training_dataset("td", ["a"], sink="my_bucket"),
         lambda fs: fs.create_training_dataset("td", ["a"], path="/x"),
     ],

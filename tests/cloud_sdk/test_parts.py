@@ -1,11 +1,19 @@
 """Whole feature groups out of their parts: all rows, or an error, whatever happens on the way."""
 
 import json
+import os
 import resource
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 import tempfile
+import threading
+import time
+from contextlib import closing, suppress
 from datetime import date
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -20,6 +28,7 @@ from hops.featurestore.errors import (
     NotAuthenticatedError,
 )
 from hops.featurestore.part_places import Places
+from hops.featurestore.part_rows import PartRows
 from hops.featurestore.tls import tls_context
 from hops.featurestore.transport import Transport
 from tests.cloud_sdk.gateway import KEY, Reply, arrow_reply, json_reply, problem, serving
@@ -157,24 +166,137 @@ def test_a_group_without_parts_has_no_rows(group, store):
     assert list(group(Parts(store, store.url, SCHEMA), "reader")) == []
 
 
-def test_large_parts_wait_on_disk_and_leave_nothing(group, parts, monkeypatch, tmp_path):
+def wait_until(so):
+    deadline = time.monotonic() + 10
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def held_in(folder):
+    """How many of this process's open files, mapped ones among them, lie in the folder, whether or not they have a name."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # of the listing itself
+            count += str(descriptor.readlink()).startswith(f"{folder}/")
+    return count
+
+
+@pytest.fixture
+def on_disk(monkeypatch, tmp_path):
+    """Where parts wait, however small they are."""
+    folder = tmp_path / "waiting"
+    folder.mkdir()
     monkeypatch.setattr(part_files, "IN_MEMORY", 100)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_large_parts_wait_on_disk_and_leave_nothing(group, parts, on_disk):
     seen = []
     with group(parts, "reader") as reader:
         for batch in reader:
             seen.append(batch.num_rows)
-            assert list(tmp_path.glob("oasthouse-*"))
+            assert held_in(on_disk) > 0
+            assert not list(on_disk.iterdir()), "a file without a name goes with the process, however that ends"
     assert sum(seen) == 3000
-    assert not list(tmp_path.glob("oasthouse-*"))
+    assert held_in(on_disk) == 0
     parts.store.faults[f"/api/v1{PINNED}/1"] = [cut(150), lambda asked, _reply: whole(parts, asked)]
     assert group(parts).equals(TABLE)
-    assert not list(tmp_path.glob("oasthouse-*"))
+    assert held_in(on_disk) == 0
 
 
-def test_a_full_disk_is_said_to_be_full(group, store, monkeypatch, tmp_path):
-    monkeypatch.setattr(part_files, "IN_MEMORY", 100)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_part_that_was_read_takes_no_room_while_the_next_one_is(group, parts, on_disk):
+    with group(parts, "reader") as reader:
+        held = []
+        for _ in reader:
+            wait_until(lambda: all(part.done() for part in reader._source._waiting))
+            held.append(held_in(on_disk))
+    # Each of them as a file and as what is mapped of it, while it is read; those that wait as a file only.
+    assert held == [2 + 2, 2 + 1, 2]
+
+
+def test_where_an_open_file_cannot_be_mapped_it_is_read(group, parts, on_disk, monkeypatch):
+    monkeypatch.setattr(part_files, "_CAN_MAP", False)
+    assert group(parts).equals(TABLE)
+    assert held_in(on_disk) == 0
+
+
+def test_a_part_without_bytes_can_be_read(monkeypatch):
+    monkeypatch.setattr(part_files, "IN_MEMORY", -1)
+    with closing(part_files.PartFile(0)) as part:
+        assert part.source().read() == b""
+
+
+def test_a_process_that_is_killed_leaves_no_file(tmp_path):
+    code = """
+import os, signal
+from hops.featurestore import part_files
+part_files.IN_MEMORY = 0
+kept = part_files.PartFile(1 << 20)
+kept.append(bytes(1 << 20))
+kept.source()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not list(tmp_path.iterdir())
+
+
+def test_closing_early_gives_back_what_waits_and_what_is_on_its_way(group, store, on_disk):
+    parts, stopped = Parts(store, store.url, SCHEMA), threading.Event()
+    for _ in range(4):
+        parts.add(TABLE)
+    last = parts.add(TABLE)
+    began = threading.Event()
+
+    def stall(_asked, reply):
+        began.set()
+        stopped.wait(20)
+        return reply
+
+    store.faults[last] = [stall]
+    try:
+        reader = group(parts, "reader")
+        with reader:
+            next(reader)
+            assert began.wait(10)
+            assert held_in(on_disk) > 2
+        # The reader is still there, and so is the download that waits for an answer.
+        assert held_in(on_disk) == 0
+    finally:
+        stopped.set()
+
+
+def test_nothing_is_begun_after_closing(group, parts):
+    reader = group(parts, "reader")
+    source = reader._source
+    reader.close()
+    with pytest.raises(FeatureStoreError, match="download was closed"):
+        source._downloads.fetch(0)
+
+
+def test_closing_while_another_thread_reads(group, parts, monkeypatch):
+    reading, closed = threading.Event(), threading.Event()
+    batches = PartRows.batches
+
+    def slow(rows):
+        reading.set()
+        closed.wait(10)
+        yield from batches(rows)
+
+    monkeypatch.setattr(PartRows, "batches", slow)
+    reader = group(parts, "reader")
+    thread = threading.Thread(target=lambda: next(reader), daemon=True)
+    thread.start()
+    assert reading.wait(10)
+    reader.close()
+    closed.set()
+    thread.join(10)
+    assert reader.closed
+
+
+def test_a_full_disk_is_said_to_be_full(group, store, on_disk):
     parts = Parts(store, store.url, SCHEMA)
     parts.add(TABLE, data=b"x" * (3 * MIB))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -185,7 +307,7 @@ def test_a_full_disk_is_said_to_be_full(group, store, monkeypatch, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert "TMPDIR" in str(caught.value)
-    assert not list(tmp_path.glob("oasthouse-*"))
+    assert held_in(on_disk) == 0
 
 
 # What breaks off

@@ -1,5 +1,9 @@
 """Labels: what of them is sent, and how features come to stand beside them. tests/contract/test_point_in_time.py has the rest."""
 
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -9,12 +13,16 @@ import pytest
 
 from hops.featurestore.errors import (
     AnswerCutError,
+    FeatureGroupNotFoundError,
     FeatureNotFoundError,
     FrameConversionError,
+    InferJoinKeyError,
     InvalidInputError,
     LabelsInvalidError,
 )
+from hops.featurestore.expressions import Join
 from hops.featurestore.metadata import FeatureGroup
+from hops.featurestore.reader import RowReader
 from tests.cloud_sdk.gateway import arrow_reply, json_reply, problem
 
 QUERIES = "/projects/football/queries"
@@ -129,13 +137,23 @@ def test_other_frames_become_what_is_asked_for(fs, gateway, spine, container):
     answer = fs.get_features(ASKED, spine=spine, event_time="at", as_=container)
     assert gateway.last().table.column_names == ["team_id", "at"]
     if container == "reader":
-        answer = answer.read_all()
+        with answer:
+            answer = answer.read_all()
     if container == "numpy":
         assert answer.shape == (3, 5)
     else:
         assert list(getattr(answer, "column_names", None) or answer.columns) == WHOLE.column_names
     if container == "pyarrow":
         assert answer.to_pylist() == WHOLE.to_pylist()
+
+
+def test_a_reader_is_the_same_kind_of_reader_for_all_labels(fs, gateway):
+    with fs.get_features(ASKED, spine=FRAME, event_time="at", as_="reader") as rows:
+        assert isinstance(rows, RowReader)
+        assert rows.schema.names == WHOLE.column_names
+        assert pl.DataFrame(rows).shape == (3, 5)
+    assert rows.closed
+    assert rows._source.table().num_rows == 0
 
 
 def test_an_asked_key_comes_back_once(fs, gateway):
@@ -233,10 +251,151 @@ class TestLabelsLargerThanMemory:
         fs.explain(ASKED, spine=path, event_time="at")
         assert (gateway.last().table.num_rows, gateway.last().table.column_names) == (0, TABLE.column_names)
 
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("labels.parquet", b"no parquet", "labels.parquet"),
+            ("labels.arrow", b"no arrow", "labels.arrow"),
+            ("labels.csv", b"", "mpty"),
+            ("labels.csv", b"team_id,at\n1,2\n1\n", "Expected 2 columns, got 1"),
+            ("late.csv", b"team_id,at\n" + b"1,2\n" * 600_000 + b"one,2\n", "'one'"),
+        ],
+    )
+    def test_files_that_cannot_be_read_are_refused(self, fs, gateway, tmp_path, name, content, said):
+        (tmp_path / name).write_bytes(content)
+        asked = len(gateway.asked)
+        with pytest.raises(InvalidInputError, match=f"The labels '{name}' cannot be read") as refused:
+            fs.get_features(ASKED, spine=tmp_path / name, event_time="at")
+        assert said in refused.value.detail
+        assert ("pandas.read_csv" if name.endswith("csv") else "complete") in refused.value.hint
+        assert len(gateway.asked) == asked
+
+    def test_a_parquet_that_is_damaged_in_the_middle_is_refused(self, fs, tmp_path):
+        path = tmp_path / "labels.parquet"
+        pq.write_table(pa.table({"team_id": list(range(100_000))}), path, use_dictionary=False)
+        whole = bytearray(path.read_bytes())
+        whole[4:2000] = b"\xff" * 1996
+        path.write_bytes(whole)
+        with pytest.raises(InvalidInputError, match="cannot be read"):
+            fs.get_features(ASKED, spine=path, event_time="at")
+
+    def test_files_that_there_are_not(self, fs, tmp_path):
+        for call in (fs.get_features, fs.explain):
+            with pytest.raises(InvalidInputError, match=r"There is no file '.*nope\.parquet'") as refused:
+                call(ASKED, spine=tmp_path / "nope.parquet", event_time="at")
+            assert str(Path.cwd()) in refused.value.hint
+
     def test_files_of_other_kinds_are_refused(self, fs, tmp_path):
         with pytest.raises(InvalidInputError, match=r"'labels\.xlsx' is no file of labels") as refused:
             fs.get_features(ASKED, spine=tmp_path / "labels.xlsx", event_time="at")
         assert ".parquet" in refused.value.candidates
+
+
+MOMENT, NAIVE = datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 3, 23, 59)  # noqa: DTZ001 that is the point
+
+
+class TestTimesWithoutZone:
+    @pytest.mark.parametrize("times", [[MOMENT, NAIVE], [NAIVE, MOMENT], [None, MOMENT, pd.NaT, pd.Timestamp(NAIVE)]])
+    def test_are_not_read_as_utc_because_others_have_one(self, fs, gateway, times):
+        columns = {"team_id": [1] * len(times), "at": times}
+        frame = pd.DataFrame({**columns, "at": pd.Series(times, dtype=object)})
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        asked = len(gateway.asked)
+        for spine in (frame, frame.set_index("at"), columns, rows, {**columns, "at": np.array(times, dtype=object)}):
+            for call in (fs.get_features, fs.explain):
+                with pytest.raises(InvalidInputError, match="event time 'at' has no time zone in some rows") as refused:
+                    call(ASKED, spine=spine, event_time="at")
+                assert "tzinfo" in refused.value.hint
+        assert len(gateway.asked) == asked
+
+    def test_are_nobodys_business_in_other_columns(self, fs, gateway):
+        times = pd.Series([MOMENT, NAIVE, None], dtype=object)
+        fs.get_features(ASKED, spine=FRAME.assign(seen=times.tolist()), event_time="at")
+        assert gateway.last().table.column_names == ["team_id", "at"]
+
+    def test_all_of_them_are_the_gateways_to_refuse(self, fs, gateway):
+        fs.get_features(ASKED, spine={"team_id": [1, 2, 3], "at": [NAIVE, None, NAIVE]}, event_time="at")
+        assert gateway.last().table.schema.field("at").type == pa.timestamp("us")
+
+    def test_of_one_kind_are_sent(self, fs, gateway):
+        other = datetime(2026, 1, 4, tzinfo=timezone(timedelta(hours=2)))
+        fs.get_features(ASKED, spine={"team_id": [1, 2, 3], "at": [MOMENT, pd.NaT, other]}, event_time="at")
+        assert gateway.last().table["at"].to_pylist() == [MOMENT, None, other]
+
+
+class TestDurations:
+    WEEKS = pa.table({"team_id": [1, 2, 3], "at": [1, 2, 3]})
+
+    @pytest.mark.parametrize(
+        "how",
+        [{"lookback": timedelta(1)}, {"lookback": {"g": timedelta(1)}}, {"joins": {"g": {"lookback": timedelta(1)}}}],
+    )
+    def test_are_no_number_of_units(self, fs, gateway, tmp_path, how):
+        pq.write_table(self.WEEKS, tmp_path / "labels.parquet")
+        asked = len(gateway.asked)
+        for spine in (self.WEEKS, self.WEEKS.to_pandas(), self.WEEKS.to_reader(), tmp_path / "labels.parquet"):
+            for call in (fs.get_features, fs.explain):
+                with pytest.raises(
+                    InvalidInputError, match="'at' is a whole number, and how many of its units"
+                ) as refused:
+                    call(ASKED, spine=spine, event_time="at", **how)
+                assert "a number" in refused.value.hint
+        assert len(gateway.asked) == asked
+
+    def test_of_moments_and_numbers_of_units_are_sent(self, fs, gateway):
+        fs.get_features(ASKED, spine=self.WEEKS, event_time="at", lookback=5)
+        assert gateway.last().command["lookback"] == 5
+        fs.get_features(ASKED, spine=FRAME, event_time="at", lookback=timedelta(microseconds=5))
+        assert gateway.last().command["lookback"] == 5
+
+
+class TestInnerJoins:
+    @pytest.mark.parametrize("how", [{"join_type": "inner"}, {"joins": {"g": Join(how="inner")}}])
+    def test_drop_no_labels(self, fs, gateway, how):
+        asked = len(gateway.asked)
+        for spine in (FRAME, "results", Path("labels.parquet")):
+            for call in (fs.get_features, fs.explain):
+                with pytest.raises(InvalidInputError, match="never inner") as refused:
+                    call(ASKED, spine=spine, **how)
+                assert "dropna" in refused.value.hint
+        assert len(gateway.asked) == asked
+        fs.get_features(ASKED, spine=FRAME, event_time="at", join_type="left")
+        gateway.on("POST", QUERIES, arrow_reply(WHOLE))
+        fs.get_features(ASKED, **how)
+        assert gateway.last().json == {
+            "features": ASKED,
+            **({"joins": {"g": {"how": "inner"}}} if "joins" in how else how),
+        }
+
+
+class TestHints:
+    def test_a_text_that_is_a_path(self, fs, gateway):
+        missing = problem(
+            404, "feature-group-not-found", "There is no feature group 'l.parquet' that this key can read."
+        )
+        for path in (QUERIES, f"{QUERIES}/explain"):
+            gateway.on("POST", path, missing)
+        for call in (fs.get_features, fs.explain):
+            with pytest.raises(FeatureGroupNotFoundError) as refused:
+                call(ASKED, spine="l.parquet", event_time="at")
+            assert 'pathlib.Path("l.parquet")' in refused.value.hint
+            with pytest.raises(FeatureGroupNotFoundError) as refused:
+                call(ASKED, spine="football_featurestore.results", event_time="at")
+            assert refused.value.hint is None
+
+    @pytest.mark.parametrize(("ids", "helped"), [([1, None, 3], True), ([1.5, None, 3], False)])
+    def test_whole_numbers_with_gaps_are_floats_in_pandas(self, fs, gateway, ids, helped):
+        detail = "The labels' 'team_id' is a double, teams_1's 'team_id' a bigint: they would never be equal."
+        hint = "Make 'team_id' a bigint first."
+        gateway.on("POST", f"{QUERIES}/explain", problem(422, "join-key-not-found", detail, hint=hint))
+        spine = FRAME.assign(team_id=ids)
+        for call in (fs.get_features, fs.explain):
+            with pytest.raises(InferJoinKeyError) as refused:
+                call(ASKED, spine=spine, event_time="at")
+            assert ('labels["team_id"].astype("Int64")' in refused.value.hint) == helped
+            with pytest.raises(InferJoinKeyError) as refused:
+                call(ASKED, spine=pa.Table.from_pandas(spine), event_time="at")
+            assert refused.value.hint == hint
 
 
 class TestExplaining:
@@ -263,6 +422,19 @@ class TestWrongArguments:
         with pytest.raises(FrameConversionError):
             fs.explain(ASKED, spine=spine, event_time="at")
         assert len(gateway.asked) == asked
+
+    @pytest.mark.parametrize(
+        ("spine", "said"),
+        [
+            ([], "An empty list, which names no column,"),
+            ([1, 2], "A list of int"),
+            ([{"a": 1}, None], "A list of NoneType"),
+        ],
+    )
+    def test_lists_are_of_rows(self, fs, spine, said):
+        with pytest.raises(FrameConversionError, match=said) as refused:
+            fs.get_features(ASKED, spine=spine, event_time="at")
+        assert "each a dict" in refused.value.hint
 
     def test_a_time_of_no_labels(self, fs):
         for function in (fs.get_features, fs.explain):

@@ -1,11 +1,15 @@
 """Training datasets, in each of the argument lists that the original clients had."""
 
+from datetime import timedelta
+
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from hops.featurestore.default import default_connection
 from hops.featurestore.errors import InvalidInputError, NotSupportedError
 from tests.cloud_sdk.answers import dataset
-from tests.cloud_sdk.gateway import Reply, arrow_reply, json_reply
+from tests.cloud_sdk.gateway import Reply, arrow_reply, json_reply, problem
 
 P = "/projects/football"
 TABLE = pa.table({"team_id": [1, 2], "team_budget": [1.5, 2.5]})
@@ -64,6 +68,116 @@ def test_a_training_dataset_of_a_frame(made, sdk_gateway):
     assert sdk_gateway.last().command == {**COMMAND, "overwrite": True}
     made([{"a": 1}], "td")
     assert sdk_gateway.last().command == COMMAND
+
+
+def test_a_frame_may_stand_where_features_do(made, sdk_gateway, fs):
+    for rows in (FRAME, TABLE, TABLE.to_pydict(), TABLE.to_pylist(), TABLE.to_reader()):
+        made("td", rows, description="text", data_format="csv")
+        assert sdk_gateway.last().table.to_pylist() == TABLE.to_pylist()
+        assert sdk_gateway.last().command == {**COMMAND, "description": "text", "data_format": "csv"}
+    made("td", features=FRAME)
+    made("td", df=FRAME)
+    assert sdk_gateway.last().command == COMMAND
+    for other in ({"join_key": "team_id"}, {"featuregroups_version_dict": {"g": 1}}):
+        with pytest.raises(InvalidInputError, match="here are rows already"):
+            made("td", FRAME, **other)
+    with pytest.raises(InvalidInputError, match="features= is about features"):
+        default_connection().create_training_dataset("td", ["a"], df=FRAME)
+
+
+@pytest.mark.parametrize("arguments", [("td", ["a"]), (["a"], "td"), (FRAME, "td")])
+def test_unknown_arguments_are_named_with_the_function(made, arguments):
+    with pytest.raises(TypeError, match=r"^create_training_dataset\(\): got an unexpected keyword argument 'colour'"):
+        made(*arguments, colour=1)
+
+
+LABELS = pd.DataFrame(
+    {"team_id": [1, 2], "at": pd.to_datetime(["2024-01-01", "2024-01-02"], utc=True), "won": [True, False]}
+)
+
+
+def test_a_training_dataset_of_labels_with_their_features(made, sdk_gateway):
+    made("td", ["a"], spine=LABELS, event_time="at", lookback=timedelta(seconds=1), as_known=True)
+    sdk_gateway.last().assert_intact()
+    labels = {"event_time": "at"}
+    query = {"features": ["a"], "lookback": 1_000_000, "as_known": True, "labels": labels}
+    assert sdk_gateway.last().command == {**COMMAND, "query": query}
+    assert sdk_gateway.last().table.column_names == ["team_id", "at", "won"]
+    assert "Idempotency-Key" in sdk_gateway.last().headers
+    made("td", ["a"], spine="results_2", join_type="left", joins={"g": {"prefix": "x_"}}, as_of=3)
+    labels = {"feature_group": "results_2"}
+    query = {"features": ["a"], "join_type": "left", "joins": {"g": {"prefix": "x_"}}, "as_of": 3, "labels": labels}
+    assert sdk_gateway.last().json == {**COMMAND, "query": query}
+
+
+def test_labels_in_a_file_are_kept_with_their_features(made, sdk_gateway, tmp_path):
+    LABELS.to_parquet(tmp_path / "labels.parquet")
+    made("td", ["a"], spine=tmp_path / "labels.parquet", event_time="at")
+    assert sdk_gateway.last().command == {**COMMAND, "query": {"features": ["a"], "labels": {"event_time": "at"}}}
+    assert sdk_gateway.last().table.num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"event_time": "at"}, "event_time= is about labels"),
+        ({"spine": LABELS, "event_time": "at", "join_type": "inner"}, "never inner"),
+        ({"spine": LABELS.assign(at=LABELS["at"].dt.tz_localize(None)), "event_time": "at"}, "time zone"),
+    ],
+)
+def test_labels_are_looked_at_first(made, sdk_gateway, arguments, said):
+    sdk_gateway.on("POST", f"{P}/training-datasets", problem(422, "invalid-input", "It has no time zone."))
+    with pytest.raises(InvalidInputError, match=said):
+        made("td", ["a"], **arguments)
+
+
+def test_a_training_dataset_of_sql(made, sdk_gateway):
+    made("td", sql_query="SELECT 1 AS one")
+    assert sdk_gateway.last().json == {**COMMAND, "sql": {"query": "SELECT 1 AS one"}}
+    assert "Idempotency-Key" in sdk_gateway.last().headers
+    made("td", None, "SELECT 1 AS one", "venues_featurestore")
+    assert sdk_gateway.last().json["sql"] == {"query": "SELECT 1 AS one", "featurestore": "venues_featurestore"}
+    for other in ({"features": ["a"]}, {"spine": LABELS}, {"join_key": "a"}):
+        with pytest.raises(InvalidInputError, match="Leave out"):
+            made("td", sql_query="SELECT 1 AS one", **other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way"),
+    [
+        ({}, {"by": "random"}),
+        ({"split_by": "team_id"}, {"by": "entity", "columns": ["team_id"]}),
+        ({"split_by": ["team_id", "season"], "seed": 7}, {"by": "entity", "columns": ["team_id", "season"], "seed": 7}),
+        ({"split_time": "at"}, {"by": "time", "columns": ["at"]}),
+    ],
+)
+def test_splits(made, sdk_gateway, arguments, way):
+    shares = {"train": 0.8, "test": 0.2}
+    made("td", ["a"], splits=shares, **arguments)
+    splits = {"shares": shares, "seed": 0, **way}
+    assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a"]}, "splits": splits}
+    made(FRAME, "td", splits=shares, **arguments)
+    assert sdk_gateway.last().command == {**COMMAND, "splits": splits}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"split_by": "a"}, "splits= is not there"),
+        ({"split_time": "a"}, "splits= is not there"),
+        ({"splits": ["train", "test"]}, "is a dict of shares"),
+        ({"splits": {"train": 0.5, "test": 0.5}, "split_by": "a", "split_time": "b"}, "not by both"),
+    ],
+)
+def test_splits_that_say_too_little_or_too_much(made, arguments, said):
+    with pytest.raises(InvalidInputError, match=said):
+        made("td", ["a"], **arguments)
+
+
+def test_reading_one_split(fs, sdk_gateway):
+    sdk_gateway.on("GET", f"{P}/training-datasets/td/versions/1/rows", arrow_reply(TABLE))
+    assert fs.get_training_dataset("td", as_="pyarrow", split="train").equals(TABLE)
+    assert sdk_gateway.last().query["split"] == "train"
 
 
 @pytest.mark.parametrize(

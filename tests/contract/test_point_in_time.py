@@ -108,6 +108,27 @@ def test_labels_may_be_a_feature_group(football: Connection, spine: str) -> None
     assert set(answer.column_names) == {*LABELS.column_names, "match_id", *FEATURES}
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars", "stream", "parquet", "results"])
+def test_a_training_dataset_of_labels_is_what_get_features_answers(
+    football: Connection, tmp_path: Path, kind: str
+) -> None:
+    name = kind.replace(" ", "_")
+    spine, event_time = (kind, None) if kind == "results" else (SPINES[kind](tmp_path), "at")
+    shares = {"train": 0.5, "test": 0.5}
+    football.create_training_dataset(
+        name, FEATURES, spine=spine, event_time=event_time, splits=shares, split_by="team_id", overwrite=True
+    )
+    parts = [football.get_training_dataset(name, as_="pyarrow", split=split) for split in shares]
+    teams = [set(part["team_id"].to_pylist()) for part in parts]
+    assert teams[0].isdisjoint(teams[1])
+    order = [("at", "ascending"), ("team_id", "ascending")]
+    kept = pa.concat_tables(parts).sort_by(order)
+    expected = LABELS
+    for feature in FEATURES:
+        expected = expected.append_column(feature, pa.array(EXPECTED[feature]))
+    assert kept.select(expected.column_names).to_pydict() == expected.sort_by(order).to_pydict()
+
+
 def test_labels_may_be_what_is_being_read(football: Connection) -> None:
     with football.get_featuregroup("results", as_="reader") as results:
         answer = football.get_features(FEATURES, spine=results, event_time="at", as_="reader")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import List, Optional
 
+from hops.featurestore.arguments import checked_name
 from hops.featurestore.metadata import FeatureGroup, FeatureStoreMetadata, TrainingDataset
 from hops.featurestore.session import Operations, url_path
 
@@ -43,11 +44,12 @@ class CatalogOperations(Operations):
         return [dataset.versioned_name for dataset in self._datasets(self._session.owner_of(featurestore))]
 
     def get_latest_featuregroup_version(self, featuregroup: str, featurestore: Optional[str] = None) -> int:
-        groups = self._groups(self._session.owner_of(featurestore), featuregroup)
+        groups = self._groups(self._session.owner_of(featurestore), checked_name(featuregroup, "feature group"))
         return max((group.version for group in groups), default=0)
 
     def get_latest_training_dataset_version(self, training_dataset: str, featurestore: Optional[str] = None) -> int:
-        datasets = self._datasets(self._session.owner_of(featurestore), training_dataset)
+        name = checked_name(training_dataset, "training dataset")
+        datasets = self._datasets(self._session.owner_of(featurestore), name)
         return max((dataset.version for dataset in datasets), default=0)
 
     def get_featuregroup_features_list(
@@ -55,18 +57,14 @@ class CatalogOperations(Operations):
     ) -> List[str]:
         # An absent group has latest version 0; asking for version 1 lets the gateway say what is wrong, with candidates.
         version = version or self.get_latest_featuregroup_version(featuregroup, featurestore) or 1
-        owner = self._session.owner_of(featurestore)
-        answer = self._session.get(url_path("projects", owner, "feature-groups", featuregroup, "versions", version))
+        answer = self._session.get(self._session.group_path(featuregroup, version, featurestore))
         return [feature.name for feature in FeatureGroup.from_json(answer).features]
 
     def get_training_dataset_features_list(
         self, training_dataset: str, version: Optional[int] = None, featurestore: Optional[str] = None
     ) -> List[str]:
         version = version or self.get_latest_training_dataset_version(training_dataset, featurestore) or 1
-        owner = self._session.owner_of(featurestore)
-        answer = self._session.get(
-            url_path("projects", owner, "training-datasets", training_dataset, "versions", version)
-        )
+        answer = self._session.get(self._session.dataset_path(training_dataset, version, featurestore))
         return [feature.name for feature in TrainingDataset.from_json(answer).features]
 
     def _groups(self, owner: str, name: Optional[str] = None) -> Iterator[FeatureGroup]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, List, Optional, Tuple, Union
 
+from hops.featurestore.arguments import checked_name, checked_version
 from hops.featurestore.metadata import FeatureGroup, StorageConnector, from_json
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.upload import new_idempotency_key
@@ -18,7 +19,7 @@ class ConnectorOperations(Operations):
     def get_storage_connector(
         self, storage_connector_name: str, featurestore: Optional[str] = None
     ) -> StorageConnector:
-        answer = self._session.get(self._connectors_path(featurestore, storage_connector_name))
+        answer = self._session.get(self._connector_path(featurestore, storage_connector_name))
         return from_json(StorageConnector, answer)
 
     def create_jdbc_connector(
@@ -59,10 +60,10 @@ class ConnectorOperations(Operations):
         return from_json(StorageConnector, self._session.send("POST", self._connectors_path(featurestore), body))
 
     def delete_storage_connector(self, storage_connector_name: str, featurestore: Optional[str] = None) -> None:
-        self._session.send("DELETE", self._connectors_path(featurestore, storage_connector_name))
+        self._session.send("DELETE", self._connector_path(featurestore, storage_connector_name))
 
     def test_storage_connector(self, storage_connector_name: str, featurestore: Optional[str] = None) -> float:
-        answer = self._session.send("POST", self._connectors_path(featurestore, storage_connector_name, "test"))
+        answer = self._session.send("POST", self._connector_path(featurestore, storage_connector_name, "test"))
         return float(answer["latency_ms"])
 
     def create_on_demand_featuregroup(
@@ -89,7 +90,7 @@ class ConnectorOperations(Operations):
         }
         body = {
             "name": featuregroup,
-            "version": featuregroup_version,
+            "version": checked_version(featuregroup_version),
             "kind": "ON_DEMAND",
             "connector": jdbc_connector_name,
             "query": sql_query,
@@ -98,6 +99,9 @@ class ConnectorOperations(Operations):
         path = url_path("projects", self._session.owner_of(featurestore), "feature-groups")
         headers = {"Idempotency-Key": new_idempotency_key()}
         return FeatureGroup.from_json(self._session.send("POST", path, body, headers=headers))
+
+    def _connector_path(self, featurestore: Optional[str], name: str, *rest: str) -> str:
+        return self._connectors_path(featurestore, checked_name(name, "storage connector"), *rest)
 
     def _connectors_path(self, featurestore: Optional[str], *rest: str) -> str:
         return url_path("projects", self._session.owner_of(featurestore), "connectors", *rest)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.extras import require
+from hops.featurestore.reader import RowReader, TableSource
 from hops.featurestore.spark import active_session, frame_from_table
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _arrow(only: List[pa.Table]) -> pa.Table:
     return only.pop()
 
 
-def _reader(only: List[pa.Table]) -> pa.RecordBatchReader:
-    return only.pop().to_reader()
+def _reader(only: List[pa.Table]) -> RowReader:
+    return RowReader(TableSource(only.pop()))
 
 
 def _spark(only: List[pa.Table]) -> Any:

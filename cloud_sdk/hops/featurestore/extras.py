@@ -7,7 +7,7 @@ from typing import Any
 
 from hops.featurestore.errors import MissingExtraError
 
-_EXTRA_OF = {"boto3": "aws", "botocore": "aws", "polars": "polars"}
+_COMES_WITH = {"botocore": "boto3"}
 
 
 def require(package: str) -> Any:
@@ -15,6 +15,7 @@ def require(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        extra = _EXTRA_OF.get(package.partition(".")[0])
-        line = f'pip install "oasthouse-cloud-sdk[{extra}]"' if extra else f"pip install {package}"
-        raise MissingExtraError(f"{package} cannot be imported: {error}.", hint=f"Run:  {line}") from error
+        name = package.partition(".")[0]
+        raise MissingExtraError(
+            f"{package} cannot be imported: {error}.", hint=f"Run:  pip install {_COMES_WITH.get(name, name)}"
+        ) from error

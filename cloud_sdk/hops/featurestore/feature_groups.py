@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Dict, List, Optional, Union
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Union
 
+from hops.featurestore.arguments import checked_version, types_by_name
 from hops.featurestore.containers import convert, resolve_container
 from hops.featurestore.download import fetch
-from hops.featurestore.errors import InvalidInputError
+from hops.featurestore.errors import InvalidInputError, RefusedInputError
 from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import FeatureGroup, InsertResult, from_json
 from hops.featurestore.partitions import partition_table
@@ -40,16 +42,20 @@ class FeatureGroupOperations(Operations):
             "primary_key": _list(primary_key),
             "event_time": event_time,
             "partition_by": _list(partition_by),
-            "features": _features(schema or {}, feature_descriptions or {}, whole=df is None),
+            "features": _features(types_by_name(schema or {}, "schema"), feature_descriptions or {}, whole=df is None),
             "tags": dict(tags or {}),
             "jobs": list(jobs or ()),
         }
-        command = {"name": featuregroup, "version": featuregroup_version, **{k: v for k, v in optional.items() if v}}
+        command = {
+            "name": featuregroup,
+            "version": checked_version(featuregroup_version),
+            **{k: v for k, v in optional.items() if v},
+        }
         path = url_path("projects", self._session.owner_of(featurestore), "feature-groups")
         if df is None:
             headers = {"Idempotency-Key": new_idempotency_key()}
             return FeatureGroup.from_json(self._session.send("POST", path, command, headers=headers))
-        with frame_request(path, df, command=command) as request:
+        with frame_request(path, df, command=command) as request, _types_are_named():
             return FeatureGroup.from_json(self._session.transport.json(request))
 
     def insert_into_featuregroup(
@@ -62,7 +68,7 @@ class FeatureGroupOperations(Operations):
     ) -> InsertResult:
         if mode not in INSERT_MODES:
             raise InvalidInputError(f"{mode!r} is no way to insert.", candidates=INSERT_MODES)
-        path = self._group_path(featuregroup, featuregroup_version, featurestore, "rows")
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "rows")
         with frame_request(path, df, query={"mode": mode}) as request:
             return from_json(InsertResult, self._session.transport.json(request))
 
@@ -82,14 +88,14 @@ class FeatureGroupOperations(Operations):
         state = state_of(as_of)
         if state is not None:
             query["as_of"] = state
-        path = self._group_path(featuregroup, featuregroup_version, featurestore, "rows")
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "rows")
         return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def get_featuregroup_metadata(
         self, featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1
     ) -> FeatureGroup:
         return FeatureGroup.from_json(
-            self._session.get(self._group_path(featuregroup, featuregroup_version, featurestore))
+            self._session.get(self._session.group_path(featuregroup, featuregroup_version, featurestore))
         )
 
     def get_featuregroup_partitions(
@@ -102,7 +108,7 @@ class FeatureGroupOperations(Operations):
         as_: Optional[str] = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        path = self._group_path(featuregroup, featuregroup_version, featurestore, "partitions")
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "partitions")
         return convert(partition_table(self._session.pages(path)), container)
 
     def update_featuregroup_metadata(
@@ -124,17 +130,26 @@ class FeatureGroupOperations(Operations):
         if jobs is not None:
             changes["jobs"] = list(jobs)
         headers = {} if revision is None else {"If-Match": f'"{revision}"'}
-        path = self._group_path(featuregroup, featuregroup_version, featurestore)
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore)
         return FeatureGroup.from_json(self._session.send("PATCH", path, changes, headers=headers))
 
     def delete_featuregroup(
         self, featuregroup: str, featuregroup_version: int = 1, featurestore: Optional[str] = None
     ) -> None:
-        self._session.send("DELETE", self._group_path(featuregroup, featuregroup_version, featurestore))
+        self._session.send("DELETE", self._session.group_path(featuregroup, featuregroup_version, featurestore))
 
-    def _group_path(self, name: str, version: int, featurestore: Optional[str], *rest: str) -> str:
-        owner = self._session.owner_of(featurestore)
-        return url_path("projects", owner, "feature-groups", name, "versions", version, *rest)
+
+@contextmanager
+def _types_are_named() -> Iterator[None]:
+    """A column of nulls has no type that could be inferred; the gateway does not know what the argument is called here."""
+    try:
+        yield
+    except RefusedInputError as error:
+        nulls = [each.get("field") for each in error.errors if "Arrow's null" in str(each.get("message"))]
+        if nulls:
+            example = ", ".join(f'"{name}": "STRING"' for name in nulls)
+            error.hint = f"A column of nulls only has no type; name one: schema={{{example}}}."
+        raise
 
 
 def _list(names: Union[str, Sequence[str], None]) -> List[str]:

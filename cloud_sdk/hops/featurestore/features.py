@@ -8,8 +8,7 @@ from typing import Any, Dict, Optional, Union
 from hops.featurestore import spines
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
-from hops.featurestore.errors import InvalidInputError
-from hops.featurestore.expressions import feature_expression
+from hops.featurestore.expressions import feature_expression, require_spine
 from hops.featurestore.metadata import QueryExplanation, from_json
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.transport import json_request
@@ -56,7 +55,7 @@ class FeatureOperations(Operations):
             join_key=join_key,
             **how,
         )
-        _require_spine(spine, event_time=event_time)
+        require_spine(spine, event_time=event_time)
         return spines.get_features(self._session.transport, self._path(), expression, spine, event_time, container)
 
     def explain(
@@ -77,7 +76,7 @@ class FeatureOperations(Operations):
             join_key=join_key,
             **how,
         )
-        _require_spine(spine, event_time=event_time)
+        require_spine(spine, event_time=event_time)
         path = self._path("explain")
         return from_json(QueryExplanation, spines.explain(self._session.transport, path, expression, spine, event_time))
 
@@ -87,9 +86,3 @@ class FeatureOperations(Operations):
 
     def _path(self, *rest: str) -> str:
         return url_path("projects", self._session.project, "queries", *rest)
-
-
-def _require_spine(spine: Any, **arguments: Any) -> None:
-    for name, value in arguments.items():
-        if spine is None and value is not None:
-            raise InvalidInputError(f"{name}= is about labels.", hint=f"Give them as spine=, or leave out {name}=.")

@@ -32,9 +32,14 @@ def to_record_batches(frame: Any) -> pa.RecordBatchReader:
 
 def is_frame(value: Any) -> bool:
     """Whether `to_record_batches` knows what to do with it; says nothing about its contents."""
-    if isinstance(value, Mapping) or _is_list_of_rows(value) or _is_pandas(value):
+    if isinstance(value, Mapping) or _is_list_of_rows(value) or is_pandas(value):
         return True
     return any(hasattr(value, name) for name in _FRAME_METHODS)
+
+
+def is_column(value: Any) -> bool:
+    """One column alone, which some libraries hand over as they do frames."""
+    return hasattr(value, "to_frame") and not hasattr(value, "columns")
 
 
 def _reader(frame: Any) -> pa.RecordBatchReader:
@@ -51,7 +56,7 @@ def _own_table(frame: Any) -> Optional[pa.Table]:
         return frame
     if isinstance(frame, pa.RecordBatch):
         return pa.Table.from_batches([frame])
-    if _is_pandas(frame):
+    if is_pandas(frame):
         return _pandas_table(frame)
     if isinstance(frame, Mapping):
         return _table_of(list(frame.items()))
@@ -60,7 +65,7 @@ def _own_table(frame: Any) -> Optional[pa.Table]:
 
 def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
     pa = require("pyarrow")
-    if hasattr(frame, "to_frame") and not hasattr(frame, "columns"):
+    if is_column(frame):
         raise FrameConversionError(f"{type(frame).__name__} is one column, not a frame.", hint="Use .to_frame().")
     if hasattr(frame, "toArrow"):  # Spark 4, whose stream cannot tell the zone of times under Spark Connect
         return _table_reader(frame.toArrow())
@@ -77,7 +82,7 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
     raise FrameConversionError(f"{type(frame).__name__} is not a frame.", hint=f"Accepted are {_ACCEPTED}.")
 
 
-def _is_pandas(frame: Any) -> bool:
+def is_pandas(frame: Any) -> bool:
     pandas = sys.modules.get("pandas")  # a pandas frame cannot exist where pandas is not imported
     return pandas is not None and isinstance(frame, pandas.DataFrame)
 
@@ -154,7 +159,7 @@ def _array(name: Any, values: Any) -> Any:
 
 def _require_dates_only(name: Any, kind: Any, values: Any) -> None:
     """Arrow makes dates of a column whose first value is one, and drops the time of day of the others."""
-    if not require("pyarrow").types.is_date(kind) or not _holds_objects(values):
+    if not require("pyarrow").types.is_date(kind) or not holds_objects(values):
         return
     if any(isinstance(value, datetime) for value in values):
         raise FrameConversionError(
@@ -163,7 +168,8 @@ def _require_dates_only(name: Any, kind: Any, values: Any) -> None:
         )
 
 
-def _holds_objects(values: Any) -> bool:
+def holds_objects(values: Any) -> bool:
+    """Whether each value has a type of its own."""
     return isinstance(values, (list, tuple)) or str(getattr(values, "dtype", "")) == "object"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, List, Optional
 
+from hops.featurestore.arguments import types_by_name
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import Commit, FeatureGroup, from_json
-from hops.featurestore.session import Operations, url_path
+from hops.featurestore.session import Operations
 from hops.featurestore.transport import Request
 
 
@@ -18,7 +19,9 @@ class HistoryOperations(Operations):
     def get_commits(
         self, featuregroup: str, featuregroup_version: int = 1, featurestore: Optional[str] = None
     ) -> List[Commit]:
-        listed = self._session.pages(self._path_of(featuregroup, featuregroup_version, featurestore, "commits"))
+        listed = self._session.pages(
+            self._session.group_path(featuregroup, featuregroup_version, featurestore, "commits")
+        )
         return [from_json(Commit, each) for each in listed]
 
     def changes_between(
@@ -33,9 +36,9 @@ class HistoryOperations(Operations):
         as_: Optional[str] = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        states = {"from": state_of(from_version), "to": state_of(to_version)}
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "changes")
+        states = {"from": state_of(from_version, "from_version"), "to": state_of(to_version, "to_version")}
         query = {side: state for side, state in states.items() if state is not None}
-        path = self._path_of(featuregroup, featuregroup_version, featurestore, "changes")
         return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def append_features(
@@ -48,19 +51,16 @@ class HistoryOperations(Operations):
         descriptions: Optional[Mapping[str, str]] = None,
     ) -> FeatureGroup:
         described = descriptions or {}
-        unknown = [name for name in described if name not in features]
+        types = types_by_name(features, "features")
+        unknown = [name for name in described if name not in types]
         if unknown:
             raise InvalidInputError(f"descriptions names what features does not: {', '.join(unknown)}.")
         body = {
             "features": [
                 {"name": name, "type": kind, **({"description": described[name]} if name in described else {})}
-                for name, kind in features.items()
+                for name, kind in types.items()
             ]
         }
-        path = self._path_of(featuregroup, featuregroup_version, featurestore, "features")
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "features")
         # Appended twice is appended once, so the request may be sent again after a broken connection.
         return FeatureGroup.from_json(self._session.send("POST", path, body, repeatable=True))
-
-    def _path_of(self, name: str, version: int, featurestore: Optional[str], part: str) -> str:
-        owner = self._session.owner_of(featurestore)
-        return url_path("projects", owner, "feature-groups", name, "versions", version, part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Optional, Tuple
+from typing import TYPE_CHECKING, Optional, Set, Tuple
 
 from hops.featurestore.errors import AnswerCutError, FeatureStoreError
 from hops.featurestore.manifests import Manifest
@@ -40,28 +40,48 @@ class PartDownloads:
         self.addresses = Addresses(transport, manifest)
         self.progress = progress
         self.closed = threading.Event()
+        self._files: Set[PartFile] = set()
+        self._counting = threading.Lock()
 
     def fetch(self, number: int) -> PartFile:
         """All bytes of a part. Raises what the gateway refuses with, AnswerCutError, and of the first part StoreUnusableError."""
-        download = _Download(self, number)
+        file = self._begin_file(self.addresses.manifest.parts[number].bytes)
         try:
-            download.complete()
+            _Download(self, number, file).complete()
         except BaseException:
-            download.file.close()
+            self.forget(file)
             raise
-        return download.file
+        return file
+
+    def forget(self, file: PartFile) -> None:
+        """Its rows were read, or nobody wants them."""
+        file.close()
+        with self._counting:
+            self._files.discard(file)
 
     def close(self) -> None:
-        """Downloads that still run end with the bytes that they are waiting for."""
-        self.closed.set()
+        """Gives all files back now. Downloads that still run end with the bytes that they are waiting for."""
+        with self._counting:
+            self.closed.set()
+            for file in self._files:
+                file.close()
+            self._files.clear()
         self.places.close()
+
+    def _begin_file(self, capacity: int) -> PartFile:
+        with self._counting:
+            if self.closed.is_set():
+                raise FeatureStoreError("The download was closed.")
+            file = PartFile(capacity)
+            self._files.add(file)
+            return file
 
 
 class _Download:
     """One part on its way into a file."""
 
-    def __init__(self, downloads: PartDownloads, number: int) -> None:
-        self.file = PartFile(downloads.addresses.manifest.parts[number].bytes)
+    def __init__(self, downloads: PartDownloads, number: int, file: PartFile) -> None:
+        self.file = file
         self._downloads = downloads
         self._number = number
         self._attempts = _Attempts(downloads.retries)
@@ -124,8 +144,6 @@ class _Download:
         return None
 
     def _keep(self, data: bytes) -> Optional[Failure]:
-        if self._downloads.closed.is_set():
-            return Failure(FeatureStoreError("The download was closed."))
         if not self.file.append(data):
             return _wrong("A part is longer than the gateway said; no rows are returned.")
         self._downloads.addresses.has_delivered = True

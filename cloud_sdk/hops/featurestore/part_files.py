@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
+import threading
 from typing import TYPE_CHECKING, Any
 
 from hops.featurestore.errors import FeatureStoreError
@@ -12,16 +14,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_MEMORY = 32 * 1024 * 1024  # bytes
+_CAN_MAP = os.name == "posix"  # elsewhere a mapped file cannot be closed
 
 
 class PartFile:
-    """Takes at most `capacity` bytes."""
+    """Takes at most `capacity` bytes. Safe to close while another thread writes."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._memory: Any = bytearray(capacity) if capacity <= IN_MEMORY else None
-        # Deleted when it is closed or forgotten, also by a process that is killed in an orderly way.
-        self._file: Any = None if self._memory is not None else tempfile.NamedTemporaryFile(prefix="oasthouse-")  # noqa: SIM115
+        # Where the system allows it, it has no name from the start: it is gone with the process, however that ends.
+        self._file: Any = None if self._memory is not None else tempfile.TemporaryFile(prefix="oasthouse-")  # noqa: SIM115
+        self._closed = False
+        self._lock = threading.Lock()
         self.size = 0
 
     @property
@@ -30,41 +35,54 @@ class PartFile:
 
     def append(self, data: bytes) -> bool:
         """False, and nothing is kept, of more than fits."""
-        if self.size + len(data) > self._capacity:
-            return False
-        if self._memory is not None:
-            self._memory[self.size : self.size + len(data)] = data
-        else:
-            self._write(data)
-        self.size += len(data)
-        return True
+        with self._lock:
+            self._require_open()
+            if self.size + len(data) > self._capacity:
+                return False
+            if self._memory is not None:
+                self._memory[self.size : self.size + len(data)] = data
+            else:
+                self._onto_disk(lambda: self._file.write(data))
+            self.size += len(data)
+            return True
 
     def restart(self) -> None:
-        self.size = 0
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
+        with self._lock:
+            self._require_open()
+            self.size = 0
+            if self._file is not None:
+                self._onto_disk(lambda: (self._file.seek(0), self._file.truncate()))
 
     def source(self) -> pa.NativeFile:
-        """What was appended, to be read while this lives."""
+        """What was appended. The room that it takes is given back once this is closed and nobody reads the source."""
         import pyarrow as pa
 
-        if self._memory is not None:
-            return pa.BufferReader(pa.py_buffer(self._memory))
-        self._file.flush()
-        if os.name == "posix":
-            return pa.memory_map(self._file.name)
-        self._file.seek(0)  # elsewhere an open file cannot be opened again
-        return pa.PythonFile(self._file, mode="r")
+        with self._lock:
+            self._require_open()
+            if self._memory is not None:
+                return pa.BufferReader(pa.py_buffer(self._memory))
+            self._onto_disk(self._file.flush)
+            if not _CAN_MAP:
+                self._file.seek(0)
+                return pa.PythonFile(self._file, mode="r")
+            # Nothing cannot be mapped.
+            mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b""
+            return pa.BufferReader(pa.py_buffer(mapped))
 
     def close(self) -> None:
-        self._memory = bytearray()
-        if self._file is not None:
-            self._file.close()
+        with self._lock:
+            self._closed = True
+            self._memory = bytearray()
+            if self._file is not None:
+                self._file.close()
 
-    def _write(self, data: bytes) -> None:
+    def _require_open(self) -> None:
+        if self._closed:
+            raise FeatureStoreError("The download was closed.")
+
+    def _onto_disk(self, step: Any) -> None:
         try:
-            self._file.write(data)
+            step()
         except OSError as error:
             raise FeatureStoreError(
                 f"A part of {self._capacity >> 20} MiB cannot be kept in {tempfile.gettempdir()}: {error.strerror}.",

@@ -24,13 +24,17 @@ class PartRows:
         self._part = part
         self._schema = schema
         with _readable():
-            self._file = pq.ParquetFile(source)
+            self._file: Any = pq.ParquetFile(source)
         stored = self._file.schema_arrow.names
         self._columns = [name for name in schema.names if name in stored and name not in part.partition]
         if self._file.metadata.num_rows != part.rows:
             raise AnswerCutError(
                 f"A part holds {self._file.metadata.num_rows} rows where {part.rows} are due; none are returned."
             )
+
+    def close(self) -> None:
+        """Lets go of the source, whoever still holds this."""
+        self._file = None
 
     def table(self) -> pa.Table:
         import pyarrow as pa

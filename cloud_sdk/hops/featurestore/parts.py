@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Callable, Deque, Dict, Iterator, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Callable, Deque, Dict, Generator, Iterator, Optional, Tuple, TypeVar
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Manifest
@@ -48,7 +48,7 @@ class PartsSource:
         if self._waiting:
             self._waiting[0].result()
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         rows = 0
         while (taken := self._next()) is not None:
             with self._rows(*taken) as part:
@@ -85,9 +85,10 @@ class PartsSource:
     def _rows(self, number: int, part: Future[PartFile]) -> Iterator[PartRows]:
         file = part.result()
         try:
-            yield PartRows(file.source(), self._manifest.parts[number], self.schema)
+            with closing(PartRows(file.source(), self._manifest.parts[number], self.schema)) as rows:
+                yield rows
         finally:
-            file.close()
+            self._downloads.forget(file)
 
     def _next(self) -> Optional[Tuple[int, Future[PartFile]]]:
         """The part to read now, while as many as before are fetched; None after the last one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol, Type
+from typing import TYPE_CHECKING, Any, Generator, Iterator, Optional, Protocol, Type
 
 from hops.featurestore.errors import FeatureStoreError, NotSupportedError
 
@@ -12,17 +13,37 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where rows come from: `streams.StreamSource` or `parts.PartsSource`. Read once, as batches or as a table."""
+    """Where rows come from: `streams.StreamSource`, `parts.PartsSource` or `TableSource`. Read once, as batches or as a table."""
 
     @property
     def schema(self) -> pa.Schema: ...
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Raises AnswerCutError in place of the end if rows are missing."""
 
     def table(self) -> pa.Table: ...
 
     def close(self) -> None: ...
+
+
+class TableSource:
+    """Implements `Source` with rows that are in memory anyway."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._table.schema
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        yield from self._table.to_batches()
+
+    def table(self) -> pa.Table:
+        return self._table
+
+    def close(self) -> None:
+        self._table = self._table.schema.empty_table()
 
 
 class RowReader:
@@ -90,8 +111,11 @@ class RowReader:
         return reader.__arrow_c_stream__(requested_schema)
 
     def close(self) -> None:
+        """Gives back at once what waits to be read."""
         self._closed = True
         self._source.close()
+        with suppress(ValueError):  # another thread is reading at this moment
+            self._batches.close()
 
     def __enter__(self) -> RowReader:  # noqa: PYI034 - typing.Self needs Python 3.11
         return self

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Dict, Optional
 from urllib.parse import quote
 
+from hops.featurestore.arguments import checked_name, checked_version, shown
 from hops.featurestore.errors import FeatureStoreNotFoundError, InvalidInputError
 from hops.featurestore.transport import Request, Transport, json_request
 
@@ -42,7 +43,7 @@ class Session:
             return self.project
         if not isinstance(featurestore, str):
             raise InvalidInputError(
-                f"{featurestore!r} is no feature store.", hint="Versions are given by name: featuregroup_version=…"
+                f"{shown(featurestore)} is no feature store.", hint="Versions are given by name: featuregroup_version=…"
             )
         if featurestore.lower() == self.featurestore:
             return self.project
@@ -56,6 +57,16 @@ class Session:
                 candidates=list(stores),
             )
         return stores[featurestore]
+
+    def group_path(self, name: str, version: int, featurestore: Optional[str], *rest: str) -> str:
+        return self._version_path(
+            featurestore, "feature-groups", checked_name(name, "feature group"), checked_version(version), *rest
+        )
+
+    def dataset_path(self, name: str, version: int, featurestore: Optional[str], *rest: str) -> str:
+        called = checked_name(name, "training dataset")
+        number = checked_version(version, "training_dataset_version")
+        return self._version_path(featurestore, "training-datasets", called, number, *rest)
 
     def get(self, path: str) -> Any:
         return self.transport.json(Request("GET", path))
@@ -73,6 +84,9 @@ class Session:
             if not cursor:
                 return
             asked = {**asked, "cursor": cursor}
+
+    def _version_path(self, featurestore: Optional[str], kind: str, name: str, version: int, *rest: str) -> str:
+        return url_path("projects", self.owner_of(featurestore), kind, name, "versions", version, *rest)
 
 
 class Operations:

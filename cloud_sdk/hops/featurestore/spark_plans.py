@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 from hops.featurestore.expressions import label_options
 from hops.featurestore.extras import require
 from hops.featurestore.frames import to_record_batches
+from hops.featurestore.label_checks import require_units
 from hops.featurestore.manifests import spark_address
 from hops.featurestore.spark import active_session, frame_from_table, spark_type, union
 from hops.featurestore.transport import Transport, json_request
@@ -46,6 +47,7 @@ def _plan(transport: Transport, path: str, expression: Mapping[str, Any], spine:
         return transport.json(json_request("POST", path, asked, repeatable=True))
     asked = {**expression, "labels": label_options(event_time=event_time)}
     columns = to_record_batches(spine.limit(0) if _is_spark(spine) else spine).schema.empty_table()
+    require_units(expression, columns.schema, event_time)
     with frame_request(path, columns, command=asked, repeatable_by_key=False) as request:
         return transport.json(request)
 

@@ -5,21 +5,23 @@ Of labels that do not fit into memory, everything is sent and comes back with it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from hops.featurestore.containers import SPARK, convert
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import AnswerCutError, FeatureStoreError, FrameConversionError, InvalidInputError
-from hops.featurestore.expressions import label_options
+from hops.featurestore.expressions import label_options, require_no_inner
 from hops.featurestore.extras import require
-from hops.featurestore.frames import is_frame, to_record_batches
+from hops.featurestore.frames import to_record_batches
+from hops.featurestore.label_checks import hints_for, require_labels, require_units, require_zones
+from hops.featurestore.label_files import file_batches
 from hops.featurestore.metadata import FeatureGroup
 from hops.featurestore.spark_plans import planned_frame
-from hops.featurestore.transport import Transport, json_request
-from hops.featurestore.upload import frame_request
+from hops.featurestore.transport import Request, Transport, json_request
+from hops.featurestore.upload import frame_request, new_idempotency_key
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,20 +36,17 @@ def get_features(
     container: str,
 ) -> Any:
     """The labels with their features: as many rows, in the same order. Raises AnswerCutError rather than give fewer."""
-    if container == SPARK and not isinstance(spine, Path):
-        frame = planned_frame(transport, path, expression, _feature_group(spine) or spine, event_time)
-        if frame is not None:
-            return frame
-    if spine is None:
-        return fetch(transport, json_request("POST", path, expression, repeatable=True), container)
-    named = _feature_group(spine)
-    if named is not None:
-        labels = {"feature_group": named, **label_options(event_time=event_time)}
-        asked = {**expression, "labels": labels}
-        return fetch(transport, json_request("POST", path, asked, repeatable=True), container)
+    named = _checked(expression, spine, event_time)
+    with hints_for(spine):
+        if container == SPARK and not isinstance(spine, Path):
+            frame = planned_frame(transport, path, expression, named or spine, event_time)
+            if frame is not None:
+                return frame
+        if spine is None or named is not None:
+            return fetch(transport, _without_rows(path, expression, named, event_time), container)
     if isinstance(spine, Path):
-        return _sent_whole(transport, path, expression, _file_batches(spine), event_time, container)
-    if _is_stream(spine):
+        return _sent_whole(transport, path, expression, file_batches(spine), event_time, container)
+    if hasattr(spine, "read_next_batch"):  # rows that come one batch after the other and only once
         return _sent_whole(transport, path, expression, spine, event_time, container)
     return _attached(transport, path, expression, spine, event_time, container)
 
@@ -56,14 +55,49 @@ def explain(
     transport: Transport, path: str, expression: Mapping[str, Any], spine: Any, event_time: Optional[str]
 ) -> Any:
     """The gateway's explanation as JSON. Of a frame only the names and types of its columns are sent."""
+    named = _checked(expression, spine, event_time)
+    with hints_for(spine):
+        if spine is None or named is not None:
+            return transport.json(_without_rows(path, expression, named, event_time))
+        schema = to_record_batches(file_batches(spine) if isinstance(spine, Path) else spine).schema
+        return _explained(transport, path, expression, schema, event_time)
+
+
+@contextmanager
+def kept(
+    path: str, command: Mapping[str, Any], expression: Mapping[str, Any], spine: Any, event_time: Optional[str]
+) -> Iterator[Request]:
+    """A request to keep the rows where they are made. Everything of the labels is sent, for all of it is kept."""
+    named = _checked(expression, spine, event_time)
+    with hints_for(spine):
+        if spine is None or named is not None:
+            labels = {} if named is None else {"labels": label_options(feature_group=named, event_time=event_time)}
+            headers = {"Idempotency-Key": new_idempotency_key()}
+            yield json_request("POST", path, {**command, "query": {**expression, **labels}}, headers=headers)
+            return
+        rows = to_record_batches(file_batches(spine) if isinstance(spine, Path) else spine)
+        require_units(expression, rows.schema, event_time)
+        asked = {**expression, "labels": label_options(event_time=event_time)}
+        with frame_request(path, rows, command={**command, "query": asked}) as request:
+            yield request
+
+
+def _checked(expression: Mapping[str, Any], spine: Any, event_time: Optional[str]) -> Optional[str]:
+    """The name of the feature group that the labels are, if they are one."""
     if spine is None:
-        return transport.json(json_request("POST", path, expression, repeatable=True))
+        return None
+    require_no_inner(expression)
     named = _feature_group(spine)
-    if named is not None:
-        labels = {"feature_group": named, **label_options(event_time=event_time)}
-        return transport.json(json_request("POST", path, {**expression, "labels": labels}, repeatable=True))
-    schema = to_record_batches(_file_batches(spine) if isinstance(spine, Path) else spine).schema
-    return _explained(transport, path, expression, schema, event_time)
+    if named is None and not isinstance(spine, Path):
+        require_labels(spine)
+        require_zones(spine, event_time)
+    return named
+
+
+def _without_rows(path: str, expression: Mapping[str, Any], named: Optional[str], event_time: Optional[str]) -> Request:
+    """A query without labels, or with those of a feature group."""
+    labels = {} if named is None else {"labels": label_options(feature_group=named, event_time=event_time)}
+    return json_request("POST", path, {**expression, **labels}, repeatable=True)
 
 
 def _attached(
@@ -77,7 +111,8 @@ def _attached(
     """Sends the columns that the gateway needs of the labels, and puts the features beside the labels as they are."""
     table, unsendable = _sendable(spine, container)
     try:
-        explained = _explained(transport, f"{path}/explain", expression, table.schema, event_time)
+        with hints_for(spine):
+            explained = _explained(transport, f"{path}/explain", expression, table.schema, event_time)
     except FeatureStoreError as error:
         # Perhaps it is the column that was left out which the gateway misses.
         raise (unsendable or error) from None
@@ -132,6 +167,7 @@ def _stays_pandas(spine: Any, container: str) -> bool:
 def _sent_whole(
     transport: Transport, path: str, expression: Mapping[str, Any], rows: Any, event_time: Optional[str], container: str
 ) -> Any:
+    require_units(expression, rows.schema, event_time)
     asked = {**expression, "labels": label_options(event_time=event_time)}
     with frame_request(path, rows, command=asked, repeatable_by_key=False) as request:
         return fetch(transport, request, container)
@@ -140,6 +176,7 @@ def _sent_whole(
 def _explained(
     transport: Transport, path: str, expression: Mapping[str, Any], schema: pa.Schema, event_time: Optional[str]
 ) -> Any:
+    require_units(expression, schema, event_time)
     asked = {**expression, "labels": label_options(event_time=event_time)}
     with frame_request(path, schema.empty_table(), command=asked, repeatable_by_key=False) as request:
         return transport.json(request)
@@ -149,30 +186,3 @@ def _feature_group(spine: Any) -> Optional[str]:
     if isinstance(spine, str):
         return spine
     return f"{spine.featurestore}.{spine.name}_{spine.version}" if isinstance(spine, FeatureGroup) else None
-
-
-def _is_stream(spine: Any) -> bool:
-    """Rows that come one batch after the other and only once."""
-    if not is_frame(spine):
-        raise FrameConversionError(
-            f"{type(spine).__name__} cannot be labels.",
-            hint="Give a frame, the name of a feature group, a pathlib.Path of a file, or a RecordBatchReader.",
-        )
-    return hasattr(spine, "read_next_batch")
-
-
-def _file_batches(path: Path) -> pa.RecordBatchReader:
-    """The rows of a Parquet, Arrow or CSV file, a few at a time."""
-    pa = require("pyarrow")
-    import pyarrow.dataset
-
-    formats: Dict[str, Union[str, List[str]]] = {
-        ".parquet": "parquet",
-        ".arrow": "ipc",
-        ".feather": "ipc",
-        ".csv": "csv",
-    }
-    if path.suffix not in formats:
-        raise InvalidInputError(f"{path.name!r} is no file of labels.", candidates=list(formats))
-    dataset = pyarrow.dataset.dataset(str(path), format=formats[path.suffix])
-    return pa.RecordBatchReader.from_batches(dataset.schema, dataset.to_batches())

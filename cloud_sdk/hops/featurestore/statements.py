@@ -23,22 +23,20 @@ class SqlOperations(Operations):
         dialect: Optional[str] = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        request = json_request("POST", self._sql_path(), _question(query, featurestore, dialect), repeatable=True)
+        request = json_request("POST", self._sql_path(), question(query, featurestore, dialect), repeatable=True)
         return fetch(self._session.transport, request, container)
 
     def explain_sql(
         self, query: str, featurestore: Optional[str] = None, *, dialect: Optional[str] = None
     ) -> SqlExplanation:
-        question = _question(query, featurestore, dialect)
-        return from_json(
-            SqlExplanation, self._session.send("POST", self._sql_path("explain"), question, repeatable=True)
-        )
+        asked = question(query, featurestore, dialect)
+        return from_json(SqlExplanation, self._session.send("POST", self._sql_path("explain"), asked, repeatable=True))
 
     def _sql_path(self, *rest: str) -> str:
         return url_path("projects", self._session.project, "sql", *rest)
 
 
-def _question(query: str, featurestore: Optional[str], dialect: Optional[str]) -> Dict[str, Any]:
+def question(query: str, featurestore: Optional[str], dialect: Optional[str] = None) -> Dict[str, Any]:
     """What is None is left for the gateway to find out."""
     if not isinstance(query, str):
         raise InvalidInputError(f"The query must be text, not {type(query).__name__}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Generator, Optional, Tuple
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.progress import Progress
@@ -32,7 +32,7 @@ class StreamSource:
     def schema(self) -> pa.Schema:
         return self._reader.schema
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
         while True:
             batch = self._take(lambda: _next_or_none(self._reader))
             if batch is None:
@@ -68,11 +68,18 @@ class StreamSource:
 
     def _fail(self, why: str) -> None:
         self.close()
+        request_id = self._answer.headers.get("X-Request-Id")
         raise AnswerCutError(
             f"The rows did not arrive completely ({why}); none are returned.",
-            hint="Try again; if it persists, ask the operator what happened to this request.",
-            request_id=self._answer.headers.get("X-Request-Id"),
+            # Whatever went wrong after the first row, the gateway has no other way to say so than to hang up.
+            hint="Try again if it was the network. The gateway may also have ended it at a limit of rows, bytes or time: "
+            f"{_where_it_says_why(request_id)}. Then ask for fewer rows or columns at once.",
+            request_id=request_id,
         )
+
+
+def _where_it_says_why(request_id: Optional[str]) -> str:
+    return "its log says which" if request_id is None else f"its log says which under the request {request_id}"
 
 
 def _attempted(step: Callable[[], Any]) -> Tuple[Any, Optional[str]]:
@@ -83,7 +90,7 @@ def _attempted(step: Callable[[], Any]) -> Tuple[Any, Optional[str]]:
     try:
         return step(), None
     except (urllib3.exceptions.HTTPError, OSError, EOFError, pa.ArrowException) as error:
-        return None, str(error)
+        return None, str(error.args[0] if error.args else error)  # the second one of urllib3 says the same again
 
 
 def _next_or_none(reader: Any) -> Optional[pa.RecordBatch]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Dict, Optional
 
+from hops.featurestore.arguments import checked_name
 from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.session import Operations, url_path
 
@@ -21,7 +22,7 @@ class TagOperations(Operations):
         path = self._tags_path(featuregroup_name, featuregroup_version, featurestore)
         for name, value in metadata.items():
             text = value if isinstance(value, str) else json.dumps(value)
-            self._session.send("PUT", path + url_path(name), {"value": text})
+            self._session.send("PUT", path + url_path(checked_name(name, "piece of metadata")), {"value": text})
 
     def get_metadata(
         self,
@@ -52,8 +53,7 @@ class TagOperations(Operations):
     ) -> None:
         path = self._tags_path(featuregroup_name, featuregroup_version, featurestore)
         for name in [keys] if isinstance(keys, str) else keys:
-            self._session.send("DELETE", path + url_path(name))
+            self._session.send("DELETE", path + url_path(checked_name(name, "piece of metadata")))
 
     def _tags_path(self, name: str, version: int, featurestore: Optional[str]) -> str:
-        owner = self._session.owner_of(featurestore)
-        return url_path("projects", owner, "feature-groups", name, "versions", version, "tags")
+        return self._session.group_path(name, version, featurestore, "tags")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Dict, Optional, Union
+from contextlib import nullcontext
+from typing import Any, ContextManager, Dict, Optional, Union
 
+from hops.featurestore import spines
+from hops.featurestore.arguments import checked_version
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
-from hops.featurestore.errors import NotSupportedError
-from hops.featurestore.expressions import feature_expression
+from hops.featurestore.errors import InvalidInputError, NotSupportedError
+from hops.featurestore.expressions import Lookback, State, feature_expression, require_spine
+from hops.featurestore.frames import is_column, is_frame
 from hops.featurestore.metadata import TrainingDataset
 from hops.featurestore.session import Operations, url_path
-from hops.featurestore.transport import Request
+from hops.featurestore.statements import question
+from hops.featurestore.transport import Request, json_request
 from hops.featurestore.upload import frame_request, new_idempotency_key
 
 DATA_FORMATS = ("parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy", "hdf5")
@@ -25,7 +30,7 @@ class TrainingDatasetOperations(Operations):
     def create_training_dataset(
         self,
         training_dataset: str,
-        features: Union[str, Sequence[str], None] = None,
+        features: Any = None,
         featurestore: Optional[str] = None,
         featuregroups_version_dict: Optional[Mapping[str, int]] = None,
         join_key: Union[str, Sequence[str], None] = None,
@@ -36,22 +41,51 @@ class TrainingDatasetOperations(Operations):
         overwrite: bool = False,
         jobs: Optional[Sequence[str]] = None,
         df: Any = None,
+        sql_query: Optional[str] = None,
+        join_type: Optional[str] = None,
+        joins: Optional[Mapping[str, Any]] = None,
+        spine: Any = None,
+        event_time: Optional[str] = None,
+        lookback: Union[Lookback, Mapping[str, Lookback]] = None,
+        as_known: bool = False,
+        as_of: Union[State, Mapping[str, State]] = None,
+        splits: Optional[Mapping[str, float]] = None,
+        split_by: Union[str, Sequence[str], None] = None,
+        split_time: Optional[str] = None,
+        seed: int = 0,
     ) -> TrainingDataset:
-        """From `features`, which the gateway joins, or from the rows of `df`; exactly one of them."""
+        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too."""
+        if df is None and is_frame(features) and not is_column(features):
+            df, features = features, None
         command = _command(training_dataset, training_dataset_version, description, data_format, overwrite, jobs)
-        path = url_path("projects", self._session.project, "training-datasets")
+        command.update(_splits(splits, split_by, split_time, seed))
+        require_spine(spine, event_time=event_time)
+        asked: Dict[str, Any] = {
+            "featuregroups_version_dict": featuregroups_version_dict or None,
+            "join_key": join_key,
+            "join_type": join_type,
+            "joins": joins or None,
+            "lookback": lookback,
+            "as_known": as_known,
+            "as_of": as_of,
+        }
+        making: ContextManager[Request]
         if df is not None:
+            _require_nothing_of_features(features=features, sql_query=sql_query, spine=spine, **asked)
             path = url_path("projects", self._session.owner_of(featurestore), "training-datasets")
-            with frame_request(path, df, command=command) as request:
-                return TrainingDataset.from_json(self._session.transport.json(request))
-        command["query"] = feature_expression(
-            features or (),
-            featurestore=featurestore,
-            featuregroups_version_dict=featuregroups_version_dict,
-            join_key=join_key,
-        )
-        headers = {"Idempotency-Key": new_idempotency_key()}
-        return TrainingDataset.from_json(self._session.send("POST", path, command, headers=headers))
+            making = frame_request(path, df, command=command)
+        elif sql_query is not None:
+            _require_nothing_of_features(features=features, spine=spine, **asked)
+            making = nullcontext(_by_key(self._datasets_path(), {**command, "sql": question(sql_query, featurestore)}))
+        else:
+            names = () if features is None else features
+            expression = feature_expression(names, featurestore=featurestore, **asked)
+            making = spines.kept(self._datasets_path(), command, expression, spine, event_time)
+        with making as request:
+            return TrainingDataset.from_json(self._session.transport.json(request))
+
+    def _datasets_path(self) -> str:
+        return url_path("projects", self._session.project, "training-datasets")
 
     def get_training_dataset(
         self,
@@ -61,32 +95,66 @@ class TrainingDatasetOperations(Operations):
         dataframe_type: str = "pandas",
         *,
         as_: Optional[str] = None,
+        split: Optional[str] = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        path = self._dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
-        return fetch(self._session.transport, Request("GET", path), container)
+        path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
+        query = {} if split is None else {"split": split}
+        return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def get_training_dataset_path(
         self, training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1
     ) -> Optional[str]:
-        answer = self._session.get(self._dataset_path(training_dataset, training_dataset_version, featurestore))
+        answer = self._session.get(self._session.dataset_path(training_dataset, training_dataset_version, featurestore))
         return TrainingDataset.from_json(answer).path
 
     def get_training_dataset_manifest(
         self, training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1
     ) -> Dict[str, Any]:
-        path = self._dataset_path(training_dataset, training_dataset_version, featurestore, "manifest")
+        path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "manifest")
         manifest: Dict[str, Any] = self._session.get(path)
         return manifest
 
     def delete_training_dataset(
         self, training_dataset: str, training_dataset_version: int = 1, featurestore: Optional[str] = None
     ) -> None:
-        self._session.send("DELETE", self._dataset_path(training_dataset, training_dataset_version, featurestore))
+        self._session.send(
+            "DELETE", self._session.dataset_path(training_dataset, training_dataset_version, featurestore)
+        )
 
-    def _dataset_path(self, name: str, version: int, featurestore: Optional[str], *rest: str) -> str:
-        owner = self._session.owner_of(featurestore)
-        return url_path("projects", owner, "training-datasets", name, "versions", version, *rest)
+
+def _require_nothing_of_features(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None and value is not False:
+            raise InvalidInputError(
+                f"{name}= is about features to be joined, and here are rows already.", hint=f"Leave out {name}=."
+            )
+
+
+def _splits(
+    shares: Optional[Mapping[str, float]], by: Union[str, Sequence[str], None], time: Optional[str], seed: int
+) -> Dict[str, Any]:
+    if shares is None:
+        if by is not None or time is not None:
+            raise InvalidInputError(
+                "split_by and split_time say how to split, and splits= is not there.",
+                hint='For example splits={"train": 0.8, "test": 0.2}.',
+            )
+        return {}
+    if not isinstance(shares, Mapping):
+        raise InvalidInputError('splits= is a dict of shares, such as {"train": 0.8, "test": 0.2}.')
+    if by is not None and time is not None:
+        raise InvalidInputError("Rows are split by entity or by time, not by both.")
+    way: Dict[str, Any] = {"by": "random"}
+    if by is not None:
+        way = {"by": "entity", "columns": [by] if isinstance(by, str) else list(by)}
+    elif time is not None:
+        way = {"by": "time", "columns": [time]}
+    return {"splits": {"shares": dict(shares), **way, "seed": seed}}
+
+
+def _by_key(path: str, command: Mapping[str, Any]) -> Request:
+    return json_request("POST", path, command, headers={"Idempotency-Key": new_idempotency_key()})
 
 
 def _command(
@@ -97,7 +165,8 @@ def _command(
         raise NotSupportedError(
             f"There is no format {data_format!r}.", hint=hint, candidates=() if hint else DATA_FORMATS
         )
-    command: Dict[str, Any] = {"name": name, "version": version, "data_format": data_format}
+    number = checked_version(version, "training_dataset_version")
+    command: Dict[str, Any] = {"name": name, "version": number, "data_format": data_format}
     optional = {"description": description, "overwrite": overwrite, "jobs": list(jobs or ())}
     command.update({key: value for key, value in optional.items() if value})
     return command

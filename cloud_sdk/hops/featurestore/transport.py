@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from hops import __version__
 from hops.featurestore.address import Address, is_ip_address, is_private
 from hops.featurestore.api_key import ApiKey, SecretText
+from hops.featurestore.arguments import as_json
 from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError, NotConnectedError
 from hops.featurestore.problems import error_from_answer
 from hops.featurestore.retries import RetryPolicy, may_retry, parse_retry_after
@@ -59,7 +60,7 @@ def json_request(method: str, path: str, body: Optional[Mapping[str, Any]] = Non
     if body is None:
         return Request(method, path, **extra)
     headers = {**extra.pop("headers", {}), "Content-Type": "application/json"}
-    return Request(method, path, headers=headers, body=json.dumps(body).encode(), **extra)
+    return Request(method, path, headers=headers, body=as_json(body).encode(), **extra)
 
 
 class Transport:

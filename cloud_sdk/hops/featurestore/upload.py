@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import tempfile
 import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Iterator, Optional, cast
 
+from hops.featurestore.arguments import as_json
 from hops.featurestore.download import ARROW_STREAM
 from hops.featurestore.frames import to_record_batches
 from hops.featurestore.transport import Request
@@ -61,7 +61,7 @@ def _write(reader: pa.RecordBatchReader, sink: Any, command: Optional[Mapping[st
     import pyarrow as pa
 
     # Replaced, not added to: what else a frame's metadata holds (of pandas, say) is nobody's business but its owner's.
-    schema = reader.schema.with_metadata({_COMMAND: json.dumps(command)} if command is not None else None)
+    schema = reader.schema.with_metadata({_COMMAND: as_json(command)} if command is not None else None)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     rows = 0
     with pa.ipc.new_stream(sink, schema, options=options) as writer:

@@ -43,9 +43,10 @@ def get_features(
     `{"teams_features": Join(left_on="team", right_on="team_id", prefix="team_")}`.
 
     With `spine` the answer is the labels, each with its features, in the same order: as many rows as labels, whatever
-    matches. `spine` is a frame, the name of a feature group, a pathlib.Path, or a RecordBatchReader for labels larger than
-    memory. For each label the row of a group counts that is the latest with event time <= the label's `event_time`; of
-    equal times the one written last; null where there is none, or none within `lookback` (a timedelta, or one by group).
+    matches, so that "inner" is refused. `spine` is a frame, the name of a feature group, a pathlib.Path, or a
+    RecordBatchReader for labels larger than memory. For each label the row of a group counts that is the latest with event
+    time <= the label's `event_time`; of equal times the one written last; null where there is none, or none within
+    `lookback` (a timedelta, or one by group).
     `as_known=True` leaves out what was written after the label's time.
 
     `as_of` reads earlier states: a time, a version, or one of these by group.

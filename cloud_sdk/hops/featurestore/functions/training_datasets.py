@@ -5,18 +5,20 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Dict, Optional, Union, overload
 
 from hops.featurestore.default import default_connection
 from hops.featurestore.errors import InvalidInputError
+from hops.featurestore.expressions import Lookback, State
 from hops.featurestore.frames import is_frame
 from hops.featurestore.functions.legacy import UNTOUCHED_FORMAT, chosen_format, refuse_given, refuse_online
 from hops.featurestore.metadata import TrainingDataset
 
 
 def _of_features(
-    training_dataset: str, features: Union[str, Sequence[str], None] = None, sql_query: Optional[str] = None,
+    training_dataset: str, features: Any = None, sql_query: Optional[str] = None,
     featurestore: Optional[str] = None, featuregroups_version_dict: Optional[Mapping[str, int]] = None,
     join_key: Union[str, Sequence[str], None] = None, description: str = "", data_format: str = UNTOUCHED_FORMAT,
     training_dataset_version: int = 1, overwrite: bool = False, jobs: Optional[Sequence[str]] = None, online: bool = False,
@@ -24,14 +26,22 @@ def _of_features(
     cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
     correlation_method: str = "pearson", num_clusters: int = 5, fixed: bool = True, sink: Optional[str] = None,
     path: Optional[str] = None, am_cores: int = 1, am_memory: int = 2048, executor_cores: int = 1,
-    executor_memory: int = 4096, max_executors: int = 2,
+    executor_memory: int = 4096, max_executors: int = 2, *, join_type: Optional[str] = None,
+    joins: Optional[Mapping[str, Any]] = None, spine: Any = None, event_time: Optional[str] = None,
+    lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
+    as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
+    split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
 ) -> TrainingDataset:  # fmt: skip
-    """Make a training dataset of joined features, or of a frame's rows.
+    """Make a training dataset of joined features, of `sql_query`, or of a frame's rows.
 
-    The arguments are those of the cloud client since 1.1: `(training_dataset, features, …)`. By the type of the first
-    argument the two older lists work as well:
+    The arguments are those of the cloud client since 1.1: `(training_dataset, features, …)`; a frame in place of `features` is
+    the rows. By the type of the first argument the two older lists work as well:
     `(features, training_dataset, featurestore, featuregroups_version_dict, join_key, description, …)` of the cloud client 1.0,
     `(df, training_dataset, description, featurestore, data_format, …)` of the client on the cluster.
+
+    With `spine` features are attached to labels as in `get_features`, whose arguments from `join_type` to `as_of` these are.
+    `splits` are shares by name, as {"train": 0.8, "test": 0.2}: each row by itself, or by entity, all rows with equal values in
+    the columns `split_by` together, or by time, the earliest rows of the column `split_time` first.
 
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
     default it is "parquet". Arguments about statistics and job sizes do nothing. Raises TrainingDatasetExistsError,
@@ -39,11 +49,12 @@ def _of_features(
     """
     refuse_online(online)
     _refuse_elsewhere(sink)
-    refuse_given(sql_query=sql_query, path=path)
+    refuse_given(path=path)
     return default_connection().create_training_dataset(
         training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
-        jobs=jobs,
+        jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time,
+        lookback=lookback, as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed,
     )  # fmt: skip
 
 
@@ -71,12 +82,14 @@ def _of_frame(
     descriptive_statistics: bool = True, feature_correlation: bool = True, feature_histograms: bool = True,
     cluster_analysis: bool = True, stat_columns: Optional[Sequence[str]] = None, num_bins: int = 20,
     corr_method: str = "pearson", num_clusters: int = 5, petastorm_args: Optional[Mapping[str, Any]] = None,
-    fixed: bool = True, sink: Optional[str] = None, *, overwrite: bool = False,
+    fixed: bool = True, sink: Optional[str] = None, *, overwrite: bool = False, splits: Optional[Mapping[str, float]] = None,
+    split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
 ) -> TrainingDataset:  # fmt: skip
     _refuse_elsewhere(sink)
     return default_connection().create_training_dataset(
         training_dataset, featurestore=featurestore, description=description, data_format=chosen_format(data_format),
-        training_dataset_version=training_dataset_version, overwrite=overwrite, jobs=jobs, df=df,
+        training_dataset_version=training_dataset_version, overwrite=overwrite, jobs=jobs, df=df, splits=splits,
+        split_by=split_by, split_time=split_time, seed=seed,
     )  # fmt: skip
 
 
@@ -85,6 +98,8 @@ def create_training_dataset(
     training_dataset: str, features: Union[str, Sequence[str], None] = ..., *args: Any, **kwargs: Any
 ) -> TrainingDataset: ...
 @overload
+def create_training_dataset(training_dataset: str, df: Any, *args: Any, **kwargs: Any) -> TrainingDataset: ...
+@overload
 def create_training_dataset(
     features: Sequence[str], training_dataset: str, *args: Any, **kwargs: Any
 ) -> TrainingDataset: ...
@@ -92,7 +107,15 @@ def create_training_dataset(
 def create_training_dataset(df: Any, training_dataset: str, *args: Any, **kwargs: Any) -> TrainingDataset: ...
 @functools.wraps(_of_features)
 def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
-    return _shape(args, kwargs)(*args, **kwargs)
+    if "df" in kwargs and args and isinstance(args[0], str):
+        kwargs["features"] = kwargs.pop("df")  # a frame may stand there
+    shape = _shape(args, kwargs)
+    try:
+        inspect.signature(shape).bind(*args, **kwargs)
+    except TypeError as error:
+        # Python would name a function that no caller knows.
+        raise TypeError(f"create_training_dataset(): {error}") from None
+    return shape(*args, **kwargs)
 
 
 create_training_dataset.__name__ = create_training_dataset.__qualname__ = "create_training_dataset"
@@ -122,14 +145,14 @@ def _refuse_elsewhere(sink: Optional[str]) -> None:
 
 def get_training_dataset(
     training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1,
-    dataframe_type: Any = "pandas", *, as_: Optional[str] = None,
+    dataframe_type: Any = "pandas", *, as_: Optional[str] = None, split: Optional[str] = None,
 ) -> Any:  # fmt: skip
-    """All rows, or an error; never a part of them. `dataframe_type` or `as_` as in `get_featuregroup`.
+    """All rows, or those of one split, or an error; never a part of them. `dataframe_type` or `as_` as in `get_featuregroup`.
 
     Raises TrainingDatasetNotFoundError, AnswerCutError.
     """
     return default_connection().get_training_dataset(
-        training_dataset, featurestore, training_dataset_version, dataframe_type, as_=as_
+        training_dataset, featurestore, training_dataset_version, dataframe_type, as_=as_, split=split
     )
 
 
