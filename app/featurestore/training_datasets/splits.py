@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import IO, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -74,43 +73,42 @@ def split_rows(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, splits: Splits
 ) -> Iterator[dict[str, Iterator[pa.RecordBatch]]]:
     """The rows of each split in their order. They wait on disk; in memory are the times to split by, eight bytes a row."""
-    with tempfile.TemporaryDirectory(prefix="oast-") as directory:
-        spool = Path(directory) / "rows"
-        times = _store(batches, schema, spool, splits.columns[0] if splits.by == TIME else None)
-        assign = _assigner(splits, times)
-        yield {name: _rows_of(number, spool, splits, assign) for number, name in enumerate(splits.shares)}
+    # Files without a name go with the process, whatever ends it.
+    with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as times:
+        _store(batches, schema, spool, times, splits)
+        assigner = _assigner(splits, times)
+        yield {name: _rows_of(number, spool, splits, assigner) for number, name in enumerate(splits.shares)}
 
 
-def _store(batches: Iterable[pa.RecordBatch], schema: pa.Schema, spool: Path, time: str | None) -> Path | None:
-    times = spool.with_name("times")
+def _store(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, spool: IO[bytes], times: IO[bytes], splits: Splits
+) -> None:
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with (
-        pa.OSFile(str(spool), "wb") as sink,
-        pa.ipc.new_stream(sink, schema, options=options) as writer,
-        times.open("wb") as numbers,
-    ):
+    with pa.ipc.new_stream(pa.PythonFile(spool, "w"), schema, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
-            if time is not None:
-                numbers.write(_ticks(batch, time).tobytes())
-    return times if time is not None else None
+            if splits.by == TIME:
+                times.write(_ticks(batch, splits.columns[0]).tobytes())
 
 
-def _rows_of(number: int, spool: Path, splits: Splits, assigner: Callable[[], _Assign]) -> Iterator[pa.RecordBatch]:
+def _rows_of(
+    number: int, spool: IO[bytes], splits: Splits, assigner: Callable[[], _Assign]
+) -> Iterator[pa.RecordBatch]:
     assign = assigner()
-    with pa.OSFile(str(spool)) as source, pa.ipc.open_stream(source) as reader:
+    spool.seek(0)
+    with pa.ipc.open_stream(pa.PythonFile(spool, "r")) as reader:
         for batch in reader:
             split = np.searchsorted(splits.bounds, assign(batch), side="right")
             yield batch.filter(pa.array(split == number))
 
 
-def _assigner(splits: Splits, times: Path | None) -> Callable[[], _Assign]:
+def _assigner(splits: Splits, times: IO[bytes]) -> Callable[[], _Assign]:
     """Makes what gives each row its place between 0 and 1: from the start each time, the same each time."""
     if splits.by == ENTITY:
         return lambda: lambda batch: _place_of_entity(batch, splits)
     if splits.by == RANDOM:
         return lambda: _at_random(splits.seed)
-    assert times is not None
+    times.seek(0)
     last = _last_times(np.sort(np.fromfile(times, np.int64)), splits)
     # A row is beyond as many bounds as there are splits that ended before its time.
     middles = np.append(splits.bounds, 1.0) - np.diff(np.append(0.0, np.append(splits.bounds, 1.0))) / 2
