@@ -10,7 +10,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError, TokenError
 
 from infra.errors import InvalidInputError
-from infra.ports.sql_text import tokens_of, trees_of
+from infra.sql_text import tokens_of, trees_of
 
 _log = structlog.get_logger(__name__)
 _ALIAS = "oast_source"

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from app.featurestore.feature_groups.errors import TypeNotSupportedError
-from infra.ports.sql_text import tokens_of, trees_of, type_of
+from infra.sql_text import tokens_of, trees_of, type_of
 
 _Kind = exp.DType
 TIMESTAMP = pa.timestamp("us", tz="UTC")

@@ -14,7 +14,7 @@ from sqlglot.parsers.spark import SparkParser
 
 from app.featurestore.sql.patterns import strftime_of
 from infra.errors import QueryInvalidError, QueryRefusedError
-from infra.ports.sql_text import BoundedParser, SqlTooComplexError, tokens_of, trees_of
+from infra.sql_text import BoundedParser, SqlTooComplexError, tokens_of, trees_of
 
 MAX_BYTES: Final = 100_000
 ONE_SELECT: Final = "Write one SELECT; WITH, subqueries and UNION are fine."

@@ -11,7 +11,7 @@ from app.featurestore.sql.reading import STUMBLES, Dialect, too_complex
 from app.featurestore.sql.statement import Mention, Statement, mentions_of
 from app.featurestore.sql.translation import corrected
 from infra.errors import QueryInvalidError
-from infra.ports.sql_text import SqlTooComplexError, duckdb_sql
+from infra.sql_text import SqlTooComplexError, duckdb_sql
 
 
 @dataclass(frozen=True)
