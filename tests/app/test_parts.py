@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,26 @@ def test_a_file_that_is_gone_is_said_to_be(tmp_path: Path, local_warehouse: Ware
         file.unlink()
     gone = _get(world, f"{GROUP}/parts/0/0")
     assert (gone.status_code, gone.json["code"]) == (404, "part-not-found")
+
+
+@pytest.mark.parametrize("when", ["before the file is looked for", "before it is sent"])
+def test_a_group_deleted_meanwhile_is_not_there(tmp_path: Path, local_warehouse: Warehouse, when: str) -> None:
+    world = _world(tmp_path, local_warehouse)
+    parts = world.container.parts
+    step = "_pinned" if when == "before the file is looked for" else "file"
+    ordinary = getattr(parts, step)
+
+    def delete_then(*arguments: Any) -> Any:
+        """What the step answered, when the group is gone already."""
+        setattr(parts, step, ordinary)
+        found = ordinary(*arguments)
+        with ThreadPoolExecutor(1) as elsewhere:
+            assert elsewhere.submit(world.call, "DELETE", GROUP, world.key("football")).result().status_code == 204
+        return found
+
+    setattr(parts, step, delete_then)
+    gone = _get(world, f"{GROUP}/parts/0/0")
+    assert (gone.status_code, gone.json["code"]) == (404, "feature-group-not-found")
 
 
 def test_a_link_out_of_the_warehouse_is_not_followed(tmp_path: Path, local_warehouse: Warehouse) -> None:

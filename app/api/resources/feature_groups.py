@@ -1,3 +1,4 @@
+from contextlib import suppress
 from typing import Any
 
 from flask import Response
@@ -118,8 +119,11 @@ class FeatureGroupParts(MethodView):
 class FeatureGroupPart(MethodView):
     @blp.operation(action=Action.FEATURE_GROUP_READ_ROWS, answers_rows=True)
     def get(self, project: str, name: str, version: int, table_version: int, part: int) -> Response:
-        parts = current_container().parts
-        return part_response(parts.file(request_context(), project, name, version, table_version, part))
+        parts, context = current_container().parts, request_context()
+        with suppress(FileNotFoundError):
+            return part_response(parts.file(context, project, name, version, table_version, part))
+        # Its group was deleted between the two; asked again, the service says so.
+        return part_response(parts.file(context, project, name, version, table_version, part))
 
 
 @blp.route(f"{_GROUP}/changes")

@@ -87,6 +87,8 @@ class PartService:
         except InvalidInputError:
             path = None
         if path is None or not path.is_file():
+            # Perhaps the group was deleted since it was found; then this says so.
+            self._pinned(context, project, name, version, table_version)
             raise PartNotFoundError(
                 f"Part {number} of table version {table_version} is not here.", hint="Read the rows again."
             )
