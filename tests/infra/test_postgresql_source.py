@@ -249,7 +249,7 @@ def test_a_slow_query_is_stopped_there_too(source: SourceDatabase, target: SqlTa
 def _require_nobody_left(source: SourceDatabase) -> None:
     query = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{READER}' AND datname = '{source.database}'"
     wait = threading.Event()
-    for _ in range(100):
+    for _ in range(400):
         if source.value(query) == 0:
             return
         wait.wait(0.05)
