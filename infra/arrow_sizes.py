@@ -18,7 +18,6 @@ from flatbuffers.table import Table
 _HEADER, _DATA, _BUFFERS, _COMPRESSION = 2, 1, 2, 3
 _BUFFER_BYTES: Final = 16  # its offset and its length in the body
 _LENGTH: Final = struct.Struct("<q")
-_AS_IT_IS: Final = -1
 
 
 def message_sizes(path: Path) -> Iterator[int]:
@@ -54,7 +53,7 @@ def _unpacked(message: pa.ipc.Message) -> int:
     for index in range(batch.VectorLen(slot)):
         at = begin + index * _BUFFER_BYTES
         offset, length = batch.Get(Int64Flags, at), batch.Get(Int64Flags, at + 8)
-        total += _buffer_size(message.body, offset, length) if compressed else length
+        total += max(0, _buffer_size(message.body, offset, length) if compressed else length)
     return total
 
 
@@ -63,7 +62,8 @@ def _buffer_size(body: pa.Buffer, offset: int, length: int) -> int:
     if length < _LENGTH.size or offset < 0 or offset + length > body.size:
         return length
     (size,) = _LENGTH.unpack(body.slice(offset, _LENGTH.size).to_pybytes())
-    return length if size == _AS_IT_IS else int(size)
+    # -1 is for what is not compressed. Any other below zero is a lie, which must not make up for what others say.
+    return length if size < 0 else int(size)
 
 
 def _root(data: bytearray) -> Table:
@@ -71,7 +71,10 @@ def _root(data: bytearray) -> Table:
 
 
 def _table(parent: Table, field: int) -> Table:
-    return Table(parent.Bytes, parent.Indirect(parent.Pos + _offset(parent, field)))
+    offset = _offset(parent, field)
+    if offset == 0:
+        raise pa.ArrowInvalid("A message has no content.")
+    return Table(parent.Bytes, parent.Indirect(parent.Pos + offset))
 
 
 def _offset(table: Table, field: int) -> int:

@@ -62,8 +62,7 @@ class Frame:
         if not self._is_parquet:
             _require_end_of_stream(upload.path)
         with _readable():
-            self._require_expandable()
-            schema = pq.read_schema(upload.path) if self._is_parquet else self._arrow_schema()
+            schema = self._parquet_schema() if self._is_parquet else self._arrow_schema()
             if len(schema) > MAX_COLUMNS:
                 raise FrameTooLargeError(f"The frame has {len(schema)} columns; {MAX_COLUMNS} is the most.")
             duplicates = sorted({name for name in schema.names if schema.names.count(name) > 1})
@@ -93,12 +92,14 @@ class Frame:
         if rows != self._upload.rows:
             raise RowCountMismatchError(f"The frame holds {rows:,} rows, its sender counted {self._upload.rows:,}.")
 
+    def _parquet_schema(self) -> pa.Schema:
+        with pq.ParquetFile(self._upload.path) as source:
+            groups = map(source.metadata.row_group, range(source.metadata.num_row_groups))
+            self._require_within(sum(group.total_byte_size for group in groups))
+            return source.schema_arrow
+
     def _require_expandable(self) -> None:
-        """By what the file says of itself, before anything of it is unpacked."""
-        if self._is_parquet:
-            metadata = pq.read_metadata(self._upload.path)
-            self._require_within(sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)))
-            return
+        """By what the stream says of itself, before anything of it is unpacked."""
         total = 0
         for size in message_sizes(self._upload.path):
             if size > _LARGEST_BATCH:
@@ -117,6 +118,7 @@ class Frame:
             )
 
     def _arrow_schema(self) -> pa.Schema:
+        self._require_expandable()
         with pa.OSFile(str(self._upload.path)) as source, pa.ipc.open_stream(source) as reader:
             return reader.schema
 
