@@ -1,11 +1,11 @@
 """Where the rows of a training dataset come from: features by name, SQL, or a frame."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -29,6 +29,10 @@ class Rows:
     origin: dict[str, Any] = field(default_factory=dict)
 
 
+Require: TypeAlias = Callable[[pa.Schema], None]
+"""Raises for rows that cannot be kept; called as soon as their schema is known, before any of them is made or read."""
+
+
 class RowSources:
     def __init__(self, queries: QueryService, sql: SqlService) -> None:
         self._queries = queries
@@ -36,25 +40,28 @@ class RowSources:
 
     @contextmanager
     def of_features(
-        self, context: RequestContext, project: str, query: FeatureExpression, labels: Frame | None
+        self, context: RequestContext, project: str, query: FeatureExpression, labels: Frame | None, require: Require
     ) -> Iterator[Rows]:
         retrieval = self._queries.retrieve(context, project, query, labels)
+        require(retrieval.schema)
         with self._queries.run(retrieval) as stream:
             origin = {"query": _recorded(query), "groups": _groups_of_plan(retrieval)}
             yield Rows(retrieval.schema, iter(stream), origin)
 
     @contextmanager
-    def of_sql(self, context: RequestContext, project: str, query: SqlQuery) -> Iterator[Rows]:
-        """Types are those of the answer, as they would be of a frame."""
+    def of_sql(self, context: RequestContext, project: str, query: SqlQuery, require: Require) -> Iterator[Rows]:
+        """Types are those of the answer, as they would be of a frame; nobody knows them before it begins."""
         pinned = self._sql.pin(context, project, query)
         with self._sql.run(pinned) as stream:
             schema = group_schema(resolve_features(GroupSpec("sql"), stream.schema))
+            require(schema)
             yield Rows(schema, conformed(iter(stream), schema), {"sql": query.query, "groups": _groups_of_sql(pinned)})
 
     @contextmanager
-    def of_frame(self, frame: Frame) -> Iterator[Rows]:
+    def of_frame(self, frame: Frame, require: Require) -> Iterator[Rows]:
         """Read from end to end before the first row is given, so that a frame that breaks off writes nothing."""
         schema = group_schema(resolve_features(GroupSpec("frame"), frame.schema))
+        require(schema)
         yield Rows(schema, iter(conform(frame, schema).reader()))
 
 

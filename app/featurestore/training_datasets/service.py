@@ -130,7 +130,7 @@ class TrainingDatasetService:
         """Write the files, then make them known; until the last step nothing is visible."""
         access = self._require_free(context, project, command)
         data_format = self._formats.load(command.data_format)
-        rows_of = self._rows_of(context, project, command, frame)
+        rows_of = self._rows_of(context, project, command, frame, data_format)
         location = self._locations.claim(access.project_id)
         try:
             with rows_of as rows:
@@ -206,25 +206,33 @@ class TrainingDatasetService:
         self._locations.purge()
 
     def _rows_of(
-        self, context: RequestContext, project: str, command: CreateTrainingDataset, frame: Frame | None
+        self,
+        context: RequestContext,
+        project: str,
+        command: CreateTrainingDataset,
+        frame: Frame | None,
+        data_format: DataFormat,
     ) -> AbstractContextManager[Rows]:
+        def require(schema: pa.Schema) -> None:
+            data_format.check(schema)
+            if command.splits is not None:
+                require_splits(command.splits, schema)
+
         if command.query is not None and command.sql is None:
-            return self._rows.of_features(context, project, command.query, frame)
+            return self._rows.of_features(context, project, command.query, frame, require)
         if command.sql is not None and command.query is None and frame is None:
-            return self._rows.of_sql(context, project, command.sql)
+            return self._rows.of_sql(context, project, command.sql, require)
         if frame is not None and command.query is None and command.sql is None:
-            return self._rows.of_frame(frame)
+            return self._rows.of_frame(frame, require)
         raise InvalidInputError(
             "A training dataset is made from a query, from SQL or from a frame: send one of them.",
             hint="A frame together with a query holds the query's labels.",
         )
 
     def _write(self, rows: Rows, data_format: DataFormat, location: str, splits: Splits | None) -> dict[str, Any]:
-        data_format.check(rows.schema)
         if splits is None:
             files = write_parts(self._store, location, data_format, rows.batches, rows.schema)
             return self._manifest(location, data_format, rows.schema, files, **rows.origin)
-        require_splits(splits, rows.schema)
         files = []
         with split_rows(rows.batches, rows.schema, splits) as rows_of:
             for name, batches in rows_of.items():
