@@ -1,4 +1,4 @@
-"""Avro object container files through fastavro, which is the fastest in Python and goes through Python for each value."""
+"""Avro object container files through fastavro, which takes every value through Python."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -9,13 +9,14 @@ import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import FrameInvalidError, InvalidInputError
 from infra.formats.tfrecords.encoding import encode, masked_crc, varint_size
 from infra.formats.tfrecords.format import TFRecordFormat
 from infra.formats.tfrecords.parsing import read_examples
+from tests.property.drawing import compared
 
 LONG = st.integers(-(2**63), 2**63 - 1)
 FLOAT = st.floats(width=32, allow_nan=False)
@@ -39,7 +40,7 @@ SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
 ROWS = st.lists(st.fixed_dictionaries({name: st.none() | values for name, (_, values) in COLUMNS.items()}), max_size=8)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@compared(100)
 @given(rows=ROWS, cut=st.integers(0, 8))
 def test_every_row_comes_back(rows: list[dict[str, Any]], cut: int) -> None:
     batch = pa.RecordBatch.from_pylist(rows, schema=SCHEMA).slice(cut)

@@ -59,7 +59,7 @@ class Prison:
     secrets: dict[str, str]
     visited: list[str]
 
-    def run(self, sql: str, seconds: float = 30.0) -> tuple[str, str]:
+    def run(self, sql: str, seconds: float = 10.0) -> tuple[str, str]:
         """The error's code, or `ok`, and everything that the caller gets to see."""
         query = EngineQuery(sql, self.tables, None, trusted=False, limits=QueryLimits(seconds, max_bytes=10**8))
         try:

@@ -121,7 +121,8 @@ def state_of(as_of: State, argument: str = "as_of") -> Union[int, str, None]:
             )
         return state.isoformat()
     if state is None or is_whole(state) or (isinstance(state, str) and _VERSION_OR_TIME.fullmatch(state)):
-        return state  # type: ignore[no-any-return]
+        known: Union[int, str, None] = state
+        return known
     raise InvalidInputError(f"{argument}={shown(state)} is neither a version nor a time.", hint=_state_hint(state))
 
 
@@ -207,14 +208,15 @@ def _ticks(lookback: Lookback) -> Optional[int]:
     if isinstance(age, timedelta):
         return Microseconds((age.days * 86_400 + age.seconds) * 1_000_000 + age.microseconds)
     if age is None or is_whole(age):
-        return age  # type: ignore[no-any-return]
+        ticks: Optional[int] = age
+        return ticks
     raise InvalidInputError(f"lookback={shown(lookback)} is neither a timedelta nor a whole number.")
 
 
 def _of_numpy(age: Any) -> Any:
     """A timedelta, unless it is months, years, a number without unit, or no time at all."""
     unit, _ = sys.modules["numpy"].datetime_data(age.dtype)
-    return age.astype("timedelta64[us]").item() if unit in _EXACT_UNITS and age == age else age  # noqa: PLR0124 NaT
+    return age.astype("timedelta64[us]").item() if unit in _EXACT_UNITS and age == age else age  # noqa: PLR0124 NaT is unlike itself
 
 
 def _is_numpy(value: Any, kind: str) -> bool:

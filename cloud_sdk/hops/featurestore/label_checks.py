@@ -94,7 +94,7 @@ def _values(spine: Any, event_time: Optional[str]) -> Any:
 
 def _is_time(value: datetime) -> bool:
     """Not so of pandas' NaT, which is a datetime, and like no other not equal to itself."""
-    return value == value  # noqa: PLR0124
+    return value == value  # noqa: PLR0124 as said above
 
 
 def _whole_floats(spine: Any, detail: str) -> Optional[str]:

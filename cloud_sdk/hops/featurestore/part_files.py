@@ -24,7 +24,7 @@ class PartFile:
         self._capacity = capacity
         self._memory: Any = bytearray(capacity) if capacity <= IN_MEMORY else None
         # Where the system allows it, it has no name from the start: it is gone with the process, however that ends.
-        self._file: Any = None if self._memory is not None else tempfile.TemporaryFile(prefix="oasthouse-")  # noqa: SIM115
+        self._file: Any = None if self._memory is not None else tempfile.TemporaryFile(prefix="oasthouse-")  # noqa: SIM115 closed by close()
         self._closed = False
         self._lock = threading.Lock()
         self.size = 0

@@ -2,13 +2,13 @@
 
 Framing: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details. Message: tensorflow's
 `core/example/example.proto` and `feature.proto`. Every length is known before a byte is written, so the bytes of a batch are
-one array, into which each column is put for all rows in turn. Measured at fifteen times the speed of protobuf.
+one array, into which each column is put for all rows in turn. protobuf would go through Python for each value.
 """
 
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import google_crc32c
 import numpy as np
@@ -187,9 +187,9 @@ def _put_crcs(out: Bytes, at: Integers, crcs: npt.NDArray[np.uint32]) -> None:
     out[at[:, None] + np.arange(_CRC_BYTES)] = crcs.astype("<u4").view(np.uint8).reshape(-1, _CRC_BYTES)
 
 
-def _numbers(values: FeatureValues) -> Integers:
+def _numbers(values: FeatureValues) -> npt.NDArray[Any]:
     assert not isinstance(values.values, Texts)
-    return values.values  # type: ignore[return-value]
+    return values.values
 
 
 def _elements_of(values: FeatureValues) -> Texts:
