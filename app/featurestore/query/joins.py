@@ -102,7 +102,8 @@ def _key_pairs(
 
 def _require_comparable(pair: KeyPair, left: CatalogGroup, right: CatalogGroup) -> None:
     mine, theirs = left.features[pair.left], right.features[pair.right]
-    if not are_comparable(mine, theirs):
+    are_decimals = mine.startswith("decimal(") and theirs.startswith("decimal(")  # of any digits, compared exactly
+    if not are_comparable(mine, theirs) and not are_decimals:
         raise JoinKeyNotFoundError(
             f"{left.label}'s {pair.left!r} is a {mine}, {right.label}'s {pair.right!r} a {theirs}: they would never be equal.",
             hint="Make a new version of one of the groups with the type of the other, or join them on other columns.",
