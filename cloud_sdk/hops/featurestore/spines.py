@@ -21,7 +21,7 @@ from hops.featurestore.label_files import file_batches
 from hops.featurestore.metadata import FeatureGroup
 from hops.featurestore.spark_plans import planned_frame
 from hops.featurestore.transport import Request, Transport, json_request
-from hops.featurestore.upload import frame_request, new_idempotency_key
+from hops.featurestore.upload import command_request, frame_request
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,9 +71,7 @@ def kept(
     named = _checked(expression, spine, event_time)
     with hints_for(spine):
         if spine is None or named is not None:
-            labels = {} if named is None else {"labels": label_options(feature_group=named, event_time=event_time)}
-            headers = {"Idempotency-Key": new_idempotency_key()}
-            yield json_request("POST", path, {**command, "query": {**expression, **labels}}, headers=headers)
+            yield command_request(path, {**command, "query": _question(expression, named, event_time)})
             return
         rows = to_record_batches(file_batches(spine) if isinstance(spine, Path) else spine)
         require_units(expression, rows.schema, event_time)
@@ -95,9 +93,13 @@ def _checked(expression: Mapping[str, Any], spine: Any, event_time: Optional[str
 
 
 def _without_rows(path: str, expression: Mapping[str, Any], named: Optional[str], event_time: Optional[str]) -> Request:
-    """A query without labels, or with those of a feature group."""
+    return json_request("POST", path, _question(expression, named, event_time), repeatable=True)
+
+
+def _question(expression: Mapping[str, Any], named: Optional[str], event_time: Optional[str]) -> Dict[str, Any]:
+    """Without labels, or with those of a feature group."""
     labels = {} if named is None else {"labels": label_options(feature_group=named, event_time=event_time)}
-    return json_request("POST", path, {**expression, **labels}, repeatable=True)
+    return {**expression, **labels}
 
 
 def _attached(

@@ -16,8 +16,8 @@ from hops.featurestore.frames import is_column, is_frame
 from hops.featurestore.metadata import TrainingDataset
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.statements import question
-from hops.featurestore.transport import Request, json_request
-from hops.featurestore.upload import frame_request, new_idempotency_key
+from hops.featurestore.transport import Request
+from hops.featurestore.upload import command_request, frame_request
 
 DATA_FORMATS = ("parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy", "hdf5")
 _INSTEAD = {
@@ -76,7 +76,9 @@ class TrainingDatasetOperations(Operations):
             making = frame_request(path, df, command=command)
         elif sql_query is not None:
             _require_nothing_of_features(features=features, spine=spine, **asked)
-            making = nullcontext(_by_key(self._datasets_path(), {**command, "sql": question(sql_query, featurestore)}))
+            making = nullcontext(
+                command_request(self._datasets_path(), {**command, "sql": question(sql_query, featurestore)})
+            )
         else:
             names = () if features is None else features
             expression = feature_expression(names, featurestore=featurestore, **asked)
@@ -151,10 +153,6 @@ def _splits(
     elif time is not None:
         way = {"by": "time", "columns": [time]}
     return {"splits": {"shares": dict(shares), **way, "seed": seed}}
-
-
-def _by_key(path: str, command: Mapping[str, Any]) -> Request:
-    return json_request("POST", path, command, headers={"Idempotency-Key": new_idempotency_key()})
 
 
 def _command(

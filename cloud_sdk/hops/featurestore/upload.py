@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Iterator, Optional, cast
 from hops.featurestore.arguments import as_json
 from hops.featurestore.download import ARROW_STREAM
 from hops.featurestore.frames import to_record_batches
-from hops.featurestore.transport import Request
+from hops.featurestore.transport import Request, json_request
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,6 +51,11 @@ def frame_request(
         if repeatable_by_key:
             headers["Idempotency-Key"] = new_idempotency_key()
         yield Request("POST", path, query=query or {}, headers=headers, body=body, repeatable=not repeatable_by_key)
+
+
+def command_request(path: str, command: Mapping[str, Any]) -> Request:
+    """A POST of JSON that makes something, once however often it is sent."""
+    return json_request("POST", path, command, headers={"Idempotency-Key": new_idempotency_key()})
 
 
 def new_idempotency_key() -> str:
