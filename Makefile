@@ -47,10 +47,10 @@ $(BIN)/python:
 
 # Resolve anew after pyproject.toml changed (needs uv: https://docs.astral.sh/uv/).
 lock:
-	printf './cloud_sdk[aws]\n' > requirements/.sdk.in
+	printf './cloud_sdk[aws,plots]\n' > requirements/.sdk.in
 	uv pip compile -q --generate-hashes --python-version 3.11 --no-header --extra demo pyproject.toml requirements/.sdk.in \
 	  --no-emit-package oasthouse-cloud-sdk --no-emit-package oasthouse -o requirements/demo.lock
-	printf './cloud_sdk[aws,polars]\n' > requirements/.sdk.in
+	printf './cloud_sdk[aws,plots,polars]\n' > requirements/.sdk.in
 	uv pip compile -q --generate-hashes --python-version 3.11 --no-header --extra dev pyproject.toml requirements/.sdk.in \
 	  --no-emit-package oasthouse-cloud-sdk --no-emit-package oasthouse -o requirements/dev.lock
 	rm requirements/.sdk.in

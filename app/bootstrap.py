@@ -18,11 +18,17 @@ from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.service import FeatureGroupService
+from app.featurestore.jobs.execution import RunExecution
+from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.queue import RunQueue
+from app.featurestore.jobs.scheduler import Scheduler
+from app.featurestore.jobs.service import JobService
 from app.featurestore.locations.service import Locations
 from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.sql.tables import StoredTables
+from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import SecretSettings, Settings, WarehouseSettings
@@ -94,6 +100,18 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         limits=QueryLimits(**settings.sql.model_dump()),
     )
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
+    training_datasets = TrainingDatasetService(
+        **tenancy,
+        rows=RowSources(queries, sql),
+        store=store,
+        locations=locations,
+        formats=_formats(),
+        ids=new_id,
+    )
+    runs = RunQueue(database=database, clock=clock, ids=new_id)
+    job_kinds = Registry[JobKind](
+        "oasthouse.job_kinds", {"training_dataset": CreateTrainingDatasetKind(training_datasets)}
+    )
     return Container(
         settings=settings,
         clock=clock,
@@ -137,15 +155,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             ids=new_id,
             direct_reads=settings.warehouse.direct_reads,
         ),
-        training_datasets=TrainingDatasetService(
-            **tenancy,
-            rows=RowSources(queries, sql),
-            store=store,
-            locations=locations,
-            formats=_formats(),
-            ids=new_id,
-        ),
+        training_datasets=training_datasets,
         locations=locations,
+        jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
+        runs=runs,
+        scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),
+        execution=RunExecution(database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock),
     )
 
 

@@ -4,6 +4,7 @@ Who can run it holds the database and the pepper already, so the commands act as
 of a project; the audit log says so either way.
 """
 
+import signal
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -23,6 +24,7 @@ from infra.crypto import Pepper, PepperUnusableError
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
 from infra.ids import new_id
+from infra.observability.logs import configure_logs
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
 from tenancy.members.repository import MemberRepository
@@ -76,6 +78,21 @@ def serve_command(output: Output) -> None:
     scheme = "https" if settings.server.certfile else "http"
     output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
     serve(settings)
+
+
+@main.command("worker")
+@with_json
+def worker_command(output: Output) -> None:
+    """Take jobs from the queue until stopped; as many workers as one likes."""
+    from app.worker import Worker  # noqa: PLC0415 no other command needs multiprocessing
+
+    settings = Settings()
+    configure_logs(settings.log_level)
+    worker = Worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    output.note("Oasthouse works on its queue (Ctrl-C stops it)")
+    worker.work()
 
 
 @main.command()

@@ -7,6 +7,10 @@ from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
+from app.featurestore.jobs.execution import RunExecution
+from app.featurestore.jobs.queue import RunQueue
+from app.featurestore.jobs.scheduler import Scheduler
+from app.featurestore.jobs.service import JobService
 from app.featurestore.locations.service import Locations
 from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
@@ -49,3 +53,7 @@ class Container:
     parts: PartService
     training_datasets: TrainingDatasetService
     locations: Locations
+    jobs: JobService
+    runs: RunQueue
+    scheduler: Scheduler
+    execution: RunExecution

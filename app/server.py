@@ -2,13 +2,19 @@
 
 import ipaddress
 import socket
+import subprocess
+import sys
+import time
 from typing import Any
 
 import gunicorn.app.base
+import gunicorn.arbiter
 from flask import Flask
 
 from app.settings import ServerSettings, Settings
 from infra.errors import InvalidInputError
+
+_RESTART_SECONDS = 10.0
 
 
 class PlainTextRefusedError(InvalidInputError):
@@ -57,10 +63,36 @@ def serve(settings: Settings) -> None:
     _Server(settings).run()
 
 
+class _Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    """Brings a worker of the queue along: started with the server, started again if it dies, stopped with it."""
+
+    def __init__(self, server: "_Server", *, embedded: bool) -> None:
+        super().__init__(server)
+        self._embedded = embedded
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._restart_at = 0.0
+
+    def manage_workers(self) -> None:
+        """Called about once a second."""
+        super().manage_workers()
+        is_up = self._worker is not None and self._worker.poll() is None
+        if self._embedded and not is_up and time.monotonic() > self._restart_at:
+            self._restart_at = time.monotonic() + _RESTART_SECONDS
+            self._worker = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 gunicorn's signature
+        if self._worker is not None:
+            self._worker.terminate()
+        super().stop(graceful)
+
+
 class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         super().__init__()
+
+    def run(self) -> None:
+        _Arbiter(self, embedded=self._settings.jobs.embedded).run()
 
     def load_config(self) -> None:
         server = self._settings.server

@@ -173,6 +173,18 @@ def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
+class JobSettings(_Section):
+    """What runs in the background."""
+
+    embedded: bool = Field(
+        default=True, description="`oast serve` brings a worker with it; otherwise run `oast worker`."
+    )
+    slots: Annotated[int, Field(ge=1)] = Field(
+        2, description="Runs at once in one worker; where there are several, one project gets all but one."
+    )
+    deadline_seconds: Annotated[float, Field(gt=0)] = Field(21_600.0, description="A run is stopped after this time.")
+
+
 class ServerSettings(_Section):
     """How `oast serve` listens."""
 
@@ -216,6 +228,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     connectors: ConnectorSettings = ConnectorSettings()
+    jobs: JobSettings = JobSettings()
 
     @property
     def resolved_database_url(self) -> str:

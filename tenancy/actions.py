@@ -44,6 +44,11 @@ class Action(StrEnum):
     TRAINING_DATASET_READ_ROWS = "training-dataset:read-rows"
     TRAINING_DATASET_CREATE = "training-dataset:create"
     TRAINING_DATASET_DELETE = "training-dataset:delete"
+    JOB_READ = "job:read"
+    JOB_READ_LOG = "job:read-log"
+    JOB_SAVE = "job:save"
+    JOB_DELETE = "job:delete"
+    JOB_RUN = "job:run"
     CONNECTOR_LIST = "connector:list"
     CONNECTOR_READ = "connector:read"
     CONNECTOR_CREATE = "connector:create"
@@ -96,6 +101,11 @@ RULES: dict[Action, Rule] = {
     Action.TRAINING_DATASET_READ_ROWS: Rule(Scope.FEATURESTORE_READ, _VIEWER, _DATASETS),
     Action.TRAINING_DATASET_CREATE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
     Action.TRAINING_DATASET_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.JOB_READ: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
+    Action.JOB_READ_LOG: Rule(Scope.FEATURESTORE_READ, _SCIENTIST),
+    Action.JOB_SAVE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.JOB_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.JOB_RUN: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
     Action.CONNECTOR_LIST: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
     Action.CONNECTOR_READ: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
     Action.CONNECTOR_CREATE: Rule(Scope.FEATURESTORE_MANAGE, _OWNER),

@@ -10,6 +10,7 @@ from app.api.resources import (
     connectors,
     feature_groups,
     identity,
+    jobs,
     projects,
     queries,
     shares,
@@ -18,7 +19,7 @@ from app.api.resources import (
 )
 
 PREFIX = "/api/v1"
-RESOURCES = (identity, projects, api_keys, shares, connectors, queries, sql, feature_groups, training_datasets)
+RESOURCES = (identity, projects, api_keys, shares, connectors, queries, sql, feature_groups, training_datasets, jobs)
 
 
 def register_api(app: Flask) -> None:

@@ -7,7 +7,9 @@ from sqlalchemy import event
 
 from app.featurestore.connectors import models as _connectors
 from app.featurestore.feature_groups import models as _feature_groups
+from app.featurestore.jobs import models as _jobs
 from app.featurestore.locations import models as _locations
+from app.featurestore.statistics import models as _statistics
 from app.featurestore.training_datasets import models as _training_datasets
 from infra.database import idempotency as _idempotency
 from infra.database.base import Base, UtcDateTime
@@ -22,7 +24,9 @@ from tenancy.shares import models as _shares
 TABLES = (
     _connectors,
     _feature_groups,
+    _jobs,
     _locations,
+    _statistics,
     _training_datasets,
     _idempotency,
     _api_keys,

@@ -95,6 +95,24 @@ class IdempotencyLedger:
             uow.commit()
             return Claim(record.id, record.answer, record.attempt)
 
+    def hold(self, claim_id: UUID) -> None:
+        """A record for work that is kept single by other means, as a run of the queue is; it is there for `pin`."""
+        with self._database.write() as uow:
+            if uow.session.get(IdempotencyRecord, claim_id) is None:
+                now = self._clock.now()
+                uow.session.add(
+                    IdempotencyRecord(
+                        id=claim_id,
+                        owner="",
+                        key=str(claim_id),
+                        fingerprint="",
+                        attempt=1,
+                        lease_until=now,
+                        created_at=now,
+                    )
+                )
+            uow.commit()
+
     def pin(self, claim_id: UUID, value: int) -> int:
         """Keep `value` with the first attempt and hand it to every later one: where each must look for the first's effect."""
         with self._database.write() as uow:

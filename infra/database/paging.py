@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -45,6 +46,25 @@ def paginate(
         return Page(rows)
     last = rows[request.limit - 1]
     return Page(rows[: request.limit], _encode([getattr(last, column.key) for column in by]))
+
+
+def paginate_latest(
+    session: Session, query: Select[Any], request: PageRequest, by: InstrumentedAttribute[UUID]
+) -> Page[T]:
+    """One page of `query`, the latest first, by a column of ids that sort by the time they were made."""
+    if request.cursor:
+        query = query.where(by < _id_of(request.cursor))
+    rows: Sequence[T] = session.scalars(query.order_by(by.desc()).limit(request.limit + 1)).unique().all()
+    if len(rows) <= request.limit:
+        return Page(rows)
+    return Page(rows[: request.limit], _encode([str(getattr(rows[request.limit - 1], by.key))]))
+
+
+def _id_of(cursor: str) -> UUID:
+    try:
+        return UUID(str(_decode(cursor, 1)[0]))
+    except ValueError as error:
+        raise _bad_cursor() from error
 
 
 def _encode(values: Sequence[object]) -> str:

@@ -197,6 +197,8 @@ def test_glossary_has_every_word_of_the_addresses(world: World) -> None:
         "rotate",
         "accept",
         "decline",
+        "cancel",
+        "retry",
         "test",
         "livez",
         "readyz",

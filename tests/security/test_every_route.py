@@ -31,6 +31,12 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.QUERY_RUN: {"features": ["plain"]},
     Action.QUERY_EXPLAIN: {"features": ["plain"]},
     Action.TRAINING_DATASET_CREATE: {"name": "fresh", "query": {"features": ["plain"]}},
+    Action.JOB_SAVE: {
+        "kind": "training_dataset",
+        "arguments": {"name": "fresh", "query": {"features": ["plain"]}},
+        "description": CANARY,
+    },
+    Action.JOB_RUN: {},
     Action.CONNECTOR_CREATE: {"name": "fresh", "options": {"engine": "sqlite", "path": "x.db"}},
     Action.CONNECTOR_UPDATE: {"description": "changed"},
     Action.CONNECTOR_TEST: {},
@@ -49,6 +55,8 @@ class Victim:
         values = {**self.values, "project": project}
         if "training-datasets" in route.rule:
             values["name"] = "dataset"
+        if "jobs" in route.rule:
+            values["name"] = "job"
         if "connectors" in route.rule:
             values["name"] = "connector"
         if "members" in route.rule:
@@ -74,6 +82,8 @@ class Victim:
             "feature-groups",
             "training-datasets",
             "connectors",
+            "jobs",
+            "runs",
             "feature-groups/group/versions/1",
         )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
@@ -99,6 +109,9 @@ def victim(world: World) -> Victim:
     server = {"engine": "mysql", "host": f"{CANARY}.example.com", "database": CANARY, "user": CANARY}
     connector = {"name": "connector", "options": server, "secret": f"aws-sm:oasthouse/venues/{CANARY}"}
     assert world.call("POST", "/projects/venues/connectors", key, json=connector).status_code == 201
+    job = BODIES[Action.JOB_SAVE]
+    assert world.call("PUT", "/projects/venues/jobs/job", key, json=job).status_code == 200
+    run = world.call("POST", "/projects/venues/jobs/job/runs", key, json={}).json
     world.member("venues", f"{CANARY}_member", Role.VIEWER)
     share = world.offer("venues", "football", ShareKind.FEATURE_STORE)
     values = {
@@ -110,6 +123,7 @@ def victim(world: World) -> Victim:
         "path": "part-00000.parquet",
         "table_version": "0",
         "part": "0",
+        "run_id": run["id"],
     }
     return Victim(world, values)
 

@@ -1,4 +1,5 @@
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
@@ -30,6 +31,10 @@ class FeatureGroup(Base):
     connector_id: Mapped[UUID | None] = mapped_column(ForeignKey(StorageConnector.id), index=True)
     event_time: Mapped[str | None] = mapped_column(String(63))
     jobs: Mapped[list[str]]
+    # What is to be computed after each commit; None: everything.
+    statistics: Mapped[dict[str, Any] | None]
+    # What its rows must be like, and what happens to those that are not; None: nothing is asked of them.
+    expectations: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(128))
     updated_at: Mapped[datetime]

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.featurestore.connectors.models import StorageConnector
 from infra.database.base import Base
 from tenancy.projects.models import Project
 
@@ -23,10 +24,15 @@ class TrainingDataset(Base):
     description: Mapped[str] = mapped_column(Text)
     data_format: Mapped[str] = mapped_column(String(32))
     location: Mapped[str] = mapped_column(String(128))
+    # Of an external one: through which connector, and where below it, the files are. `location` is then empty.
+    connector_id: Mapped[UUID | None] = mapped_column(ForeignKey(StorageConnector.id), index=True)
+    external_path: Mapped[str | None] = mapped_column(Text)
     rows: Mapped[int] = mapped_column(BigInteger)
     bytes: Mapped[int] = mapped_column(BigInteger)
     manifest: Mapped[dict[str, Any]]
     jobs: Mapped[list[str]]
+    # What is to be computed of it; None: everything.
+    statistics: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(128))
     revision: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,59 @@
+"""What a run says while it runs: progress, and lines."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.featurestore.jobs.models import JobRunLine
+from app.featurestore.jobs.queue import Attempt, RunQueue
+from infra.clock import Clock
+from infra.database.unit_of_work import Database
+from infra.errors import UnavailableError
+
+MAX_LINES = 2_000
+MAX_TEXT = 2_000
+_SECONDS_BETWEEN_PROGRESS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+@dataclass
+class StoredRunLog:
+    """Implements `RunLog`: into the database, and what cannot be stored just now is left out rather than failing the work."""
+
+    database: Database
+    queue: RunQueue
+    clock: Clock
+    attempt: Attempt
+    _told_at: float = 0.0
+    _told_stage: str = ""
+
+    def progress(self, stage: str, rows: int = 0, size: int = 0) -> None:
+        now = time.monotonic()
+        if stage == self._told_stage and now - self._told_at < _SECONDS_BETWEEN_PROGRESS:
+            return
+        self._told_at, self._told_stage = now, stage
+        try:
+            self.queue.note_progress(self.attempt, stage, rows, size)
+        except UnavailableError:
+            _log.warning("progress not stored", run=str(self.attempt.run_id))
+
+    def line(self, text: str, level: str = "info") -> None:
+        try:
+            with self.database.write() as uow:
+                number = _lines(uow.session, self.attempt) + 1
+                if number <= MAX_LINES:
+                    said = text if number < MAX_LINES else "There are more lines; they are left out."
+                    line = JobRunLine(run_id=self.attempt.run_id, number=number, at=self.clock.now(), level=level)
+                    line.text = said[:MAX_TEXT]
+                    uow.session.add(line)
+                uow.commit()
+        except UnavailableError:
+            _log.warning("line not stored", run=str(self.attempt.run_id))
+
+
+def _lines(session: Session, attempt: Attempt) -> int:
+    counted = select(func.count()).where(JobRunLine.run_id == attempt.run_id)
+    return session.scalar(counted) or 0

@@ -1,0 +1,257 @@
+"""The queue of runs: rows of the metadata database, taken under a lease.
+
+A run is enqueued in the transaction of what made it necessary, so that neither exists without the other. A worker takes it
+for a while and renews the lease; when the worker dies the lease ends and the next one takes the run, under the next number of
+attempt. Whatever an attempt changes, it changes in a transaction that first finds its own number still standing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.featurestore.jobs.errors import AttemptLostError
+from app.featurestore.jobs.models import JobRun, RunState
+from infra.clock import Clock
+from infra.database.unit_of_work import Database
+from infra.errors import GatewayError, UnavailableError
+from infra.ids import IdFactory
+
+LEASE = timedelta(seconds=30)
+MAX_ATTEMPTS = 3
+# A part that did not answer is asked again after so long, then twice that.
+BACKOFF = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """What is to be done. `requester` is {} for what the gateway does of itself."""
+
+    project_id: UUID
+    kind: str
+    subject: str
+    arguments: dict[str, Any]
+    trigger: str
+    requested_by: str
+    requester: dict[str, Any] = field(default_factory=dict)
+    job_id: UUID | None = None
+    job_name: str | None = None
+    max_attempts: int = MAX_ATTEMPTS
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run as a worker holds it."""
+
+    run_id: UUID
+    number: int
+
+
+class RunQueue:
+    def __init__(self, *, database: Database, clock: Clock, ids: IdFactory) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+
+    def enqueue(self, session: Session, order: RunOrder) -> JobRun:
+        """In the transaction of the caller."""
+        now = self._clock.now()
+        run = JobRun(
+            id=self._ids(),
+            **vars(order),
+            state=RunState.QUEUED.value,
+            queued_at=now,
+            not_before=now,
+            attempt=0,
+            cancel_requested=False,
+            stage="",
+            rows=0,
+            bytes=0,
+        )
+        session.add(run)
+        return run
+
+    def enqueue_unless_waiting(self, session: Session, order: RunOrder) -> None:
+        """Not again while one of the same kind about the same thing waits: it will see what this one would have seen."""
+        waiting = select(JobRun.id).where(
+            JobRun.subject == order.subject, JobRun.kind == order.kind, JobRun.state == RunState.QUEUED.value
+        )
+        if session.scalar(waiting.limit(1)) is None:
+            self.enqueue(session, order)
+
+    def take(self, worker: str, *, per_project: int) -> Attempt | None:
+        """The oldest run that is due, of a project that has fewer than `per_project` under way; None if there is none."""
+        due = self._due(per_project)
+        with self._database.read() as session:
+            # Looking costs no lock, and mostly there is nothing.
+            if session.scalar(due.limit(1)) is None:
+                return None
+        with self._database.write() as uow:
+            found = uow.session.scalar(due.limit(1).with_for_update(skip_locked=True, of=JobRun))
+            if found is None:
+                return None
+            run = uow.session.get_one(JobRun, found)
+            now = self._clock.now()
+            run.state, run.worker, run.lease_until = RunState.RUNNING.value, worker, now + LEASE
+            run.started_at = run.started_at or now
+            run.attempt += 1
+            uow.commit()
+            return Attempt(run.id, run.attempt)
+
+    def renew(self, attempts: Sequence[Attempt]) -> list[Attempt]:
+        """Keep the leases; returns the attempts that are to stop, because they were cancelled or are no longer theirs."""
+        if not attempts:
+            return []
+        with self._database.write() as uow:
+            found = uow.session.scalars(select(JobRun).where(_any_of(attempts)).with_for_update(of=JobRun))
+            runs = {Attempt(run.id, run.attempt): run for run in found}
+            for run in runs.values():
+                run.lease_until = self._clock.now() + LEASE
+            uow.commit()
+            return [attempt for attempt in attempts if attempt not in runs or runs[attempt].cancel_requested]
+
+    def recover(self) -> int:
+        """Put back what died with its worker, or fail it where that happened too often; returns how many."""
+        now = self._clock.now()
+        lost = and_(JobRun.state == RunState.RUNNING.value, JobRun.lease_until < now)
+        with self._database.read() as session:
+            if session.scalar(select(JobRun.id).where(lost).limit(1)) is None:
+                return 0
+        with self._database.write() as uow:
+            runs = list(uow.session.scalars(select(JobRun).where(lost).with_for_update(skip_locked=True, of=JobRun)))
+            for run in runs:
+                self._put_back(run, _worker_lost(run), now)
+            uow.commit()
+        return len(runs)
+
+    def note_progress(self, attempt: Attempt, stage: str, rows: int, size: int) -> None:
+        with self._database.write() as uow:
+            uow.session.execute(update(JobRun).where(_is(attempt)).values(stage=stage[:64], rows=rows, bytes=size))
+            uow.commit()
+
+    def succeed(self, session: Session, attempt: Attempt, result: dict[str, Any]) -> None:
+        """In the transaction of the effect. Raises AttemptLostError, which must undo the effect."""
+        ended = session.execute(
+            update(JobRun)
+            .where(_is(attempt))
+            .values(state=RunState.SUCCEEDED.value, result=result, finished_at=self._clock.now(), lease_until=None)
+        )
+        if ended.rowcount != 1:  # type: ignore[attr-defined]  # SQLAlchemy types a DML result as any result
+            raise AttemptLostError("Another attempt of the run was begun, or it was cancelled.")
+
+    def fail(self, attempt: Attempt, error: GatewayError) -> None:
+        """Give up, or try again later where the reason may pass."""
+        with self._database.write() as uow:
+            run = uow.session.scalar(select(JobRun).where(_is(attempt)).with_for_update(of=JobRun))
+            if run is not None and isinstance(error, UnavailableError) and not run.cancel_requested:
+                self._put_back(run, described(error), self._clock.now() + BACKOFF * 2 ** (run.attempt - 1))
+            elif run is not None:
+                self._end(run, RunState.FAILED, described(error))
+            uow.commit()
+
+    def end_cancelled(self, attempt: Attempt) -> None:
+        """The attempt was stopped; if it had its effect before, that stands."""
+        with self._database.write() as uow:
+            run = uow.session.scalar(select(JobRun).where(_is(attempt)).with_for_update(of=JobRun))
+            if run is not None:
+                self._end(run, RunState.CANCELLED, None)
+            uow.commit()
+
+    def give_back(self, attempt: Attempt) -> None:
+        """The worker stops in good order: another one may take the run at once, and this attempt does not count."""
+        with self._database.write() as uow:
+            uow.session.execute(
+                update(JobRun)
+                .where(_is(attempt))
+                .values(state=RunState.QUEUED.value, lease_until=None, max_attempts=JobRun.max_attempts + 1)
+            )
+            uow.commit()
+
+    def lost(self, attempt: Attempt) -> None:
+        """The attempt's process died without a word."""
+        with self._database.write() as uow:
+            run = uow.session.scalar(select(JobRun).where(_is(attempt)).with_for_update(of=JobRun))
+            if run is not None:
+                self._put_back(run, _worker_lost(run), self._clock.now())
+            uow.commit()
+
+    def _put_back(self, run: JobRun, error: dict[str, Any], not_before: datetime) -> None:
+        if run.cancel_requested:
+            self._end(run, RunState.CANCELLED, None)
+        elif run.attempt >= run.max_attempts:
+            self._end(run, RunState.FAILED, error)
+        else:
+            run.state, run.lease_until, run.worker = RunState.QUEUED.value, None, None
+            run.error, run.not_before = error, not_before
+
+    def _end(self, run: JobRun, state: RunState, error: dict[str, Any] | None) -> None:
+        run.state, run.error, run.finished_at, run.lease_until = state.value, error, self._clock.now(), None
+
+    def _due(self, per_project: int) -> Any:
+        other = aliased(JobRun)
+        under_way = (
+            select(func.count())
+            .where(other.project_id == JobRun.project_id, other.state == RunState.RUNNING.value)
+            .scalar_subquery()
+        )
+        return (
+            select(JobRun.id)
+            .where(
+                JobRun.state == RunState.QUEUED.value,
+                JobRun.not_before <= self._clock.now(),
+                under_way < per_project,
+                ~_same_subject_runs(),
+            )
+            .order_by(JobRun.not_before, JobRun.id)
+        )
+
+
+def described(error: GatewayError) -> dict[str, Any]:
+    """An error as a run keeps it; the fields are those of every other answer."""
+    return {
+        "code": error.code,
+        "title": error.title,
+        "detail": error.detail,
+        "hint": error.hint,
+        "candidates": list(error.candidates),
+    }
+
+
+def _same_subject_runs() -> ColumnElement[bool]:
+    """Two at once about the same thing would undo or repeat each other's work."""
+    other = aliased(JobRun)
+    return (
+        select(other.id)
+        .where(
+            other.subject == JobRun.subject,
+            other.project_id == JobRun.project_id,
+            other.state == RunState.RUNNING.value,
+        )
+        .exists()
+    )
+
+
+def _is(attempt: Attempt) -> ColumnElement[bool]:
+    return and_(
+        JobRun.id == attempt.run_id,
+        JobRun.attempt == attempt.number,
+        JobRun.state == RunState.RUNNING.value,
+    )
+
+
+def _any_of(attempts: Sequence[Attempt]) -> ColumnElement[bool]:
+    return or_(*map(_is, attempts))
+
+
+def _worker_lost(run: JobRun) -> dict[str, Any]:
+    return {
+        "code": "worker-lost",
+        "title": "The worker died",
+        "detail": f"The process of attempt {run.attempt} ended without an answer: killed, out of memory, or with its machine.",
+        "hint": "Its log, and that of the machine, may say why.",
+        "candidates": [],
+    }
