@@ -28,6 +28,11 @@ from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.sql.tables import StoredTables
+from app.featurestore.statistics.follower import KIND as STATISTICS
+from app.featurestore.statistics.follower import StatisticsFollower
+from app.featurestore.statistics.handlers import StatisticsKind
+from app.featurestore.statistics.service import StatisticsService
+from app.featurestore.statistics.subjects import FEATURE_GROUP, FeatureGroupSubjects, SubjectKind
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
@@ -100,6 +105,8 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         limits=QueryLimits(**settings.sql.model_dump()),
     )
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
+    runs = RunQueue(database=database, clock=clock, ids=new_id)
+    follower = StatisticsFollower(queue=runs, after_commits=settings.statistics.after_commits)
     training_datasets = TrainingDatasetService(
         **tenancy,
         rows=RowSources(queries, sql),
@@ -108,10 +115,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         formats=_formats(),
         ids=new_id,
     )
-    runs = RunQueue(database=database, clock=clock, ids=new_id)
-    job_kinds = Registry[JobKind](
-        "oasthouse.job_kinds", {"training_dataset": CreateTrainingDatasetKind(training_datasets)}
-    )
+    subjects: dict[str, SubjectKind] = {FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine)}
+    built_in_kinds: dict[str, JobKind] = {
+        "training_dataset": CreateTrainingDatasetKind(training_datasets),
+        STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
+    }
+    job_kinds = Registry[JobKind]("oasthouse.job_kinds", built_in_kinds)
     return Container(
         settings=settings,
         clock=clock,
@@ -139,7 +148,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         ),
         on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
         on_demand_sources=on_demand,
-        feature_groups=FeatureGroupService(**tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id),
+        feature_groups=FeatureGroupService(
+            **tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id, follower=follower
+        ),
         feature_group_history=FeatureGroupHistoryService(**tenancy, tables=tables, locations=locations, ids=new_id),
         changes=ChangeService(database=database, authorizer=authorizer, tables=tables, engine=engine),
         queries=queries,
@@ -157,6 +168,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         ),
         training_datasets=training_datasets,
         locations=locations,
+        statistics=StatisticsService(
+            database=database, authorizer=authorizer, audit=audit, queue=runs, subjects=subjects
+        ),
         jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
         runs=runs,
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),

@@ -15,6 +15,7 @@ from app.featurestore.locations.service import Locations
 from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
+from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import Settings
 from infra.clock import Clock
@@ -53,6 +54,7 @@ class Container:
     parts: PartService
     training_datasets: TrainingDatasetService
     locations: Locations
+    statistics: StatisticsService
     jobs: JobService
     runs: RunQueue
     scheduler: Scheduler

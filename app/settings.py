@@ -185,6 +185,14 @@ class JobSettings(_Section):
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(21_600.0, description="A run is stopped after this time.")
 
 
+class StatisticsSettings(_Section):
+    """What is computed without being asked for."""
+
+    after_commits: bool = Field(
+        default=True, description="Statistics of feature groups and training datasets after each write."
+    )
+
+
 class ServerSettings(_Section):
     """How `oast serve` listens."""
 
@@ -229,6 +237,7 @@ class Settings(BaseSettings):
     secrets: SecretSettings = SecretSettings()
     connectors: ConnectorSettings = ConnectorSettings()
     jobs: JobSettings = JobSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
 
     @property
     def resolved_database_url(self) -> str:

@@ -44,6 +44,7 @@ class Action(StrEnum):
     TRAINING_DATASET_READ_ROWS = "training-dataset:read-rows"
     TRAINING_DATASET_CREATE = "training-dataset:create"
     TRAINING_DATASET_DELETE = "training-dataset:delete"
+    DRIFT_READ = "drift:read"
     JOB_READ = "job:read"
     JOB_READ_LOG = "job:read-log"
     JOB_SAVE = "job:save"
@@ -101,6 +102,7 @@ RULES: dict[Action, Rule] = {
     Action.TRAINING_DATASET_READ_ROWS: Rule(Scope.FEATURESTORE_READ, _VIEWER, _DATASETS),
     Action.TRAINING_DATASET_CREATE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
     Action.TRAINING_DATASET_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.DRIFT_READ: Rule(Scope.FEATURESTORE_READ, _VIEWER),
     Action.JOB_READ: Rule(Scope.FEATURESTORE_BROWSE, _SCIENTIST),
     Action.JOB_READ_LOG: Rule(Scope.FEATURESTORE_READ, _SCIENTIST),
     Action.JOB_SAVE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),

@@ -71,6 +71,8 @@ def served(directory: Path, **settings: str) -> Iterator[Served]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kept = {name: value for name, value in os.environ.items() if not re.match(r"OAST_|AWS_", name)}
+    # Statistics of every commit would keep the machine busy that the other tests share.
+    kept["OAST_STATISTICS__AFTER_COMMITS"] = "false"
     environment = {**kept, "OAST_DATA_DIR": str(directory / "data"), "OAST_SERVER__PORT": str(port), **settings}
     gateway = Served(environment, port, directory / "gateway.log")
     gateway.oast("init")

@@ -19,7 +19,7 @@ from app.bootstrap import build_container
 from app.container import Container
 from app.factory import create_app
 from app.readiness import migration_config
-from app.settings import Settings, WarehouseSettings
+from app.settings import Settings, StatisticsSettings, WarehouseSettings
 from hops.featurestore.connection import Connection, open_connection
 from infra.crypto import Pepper
 from infra.observability.logs import configure_logs
@@ -132,7 +132,7 @@ def make_world(
     warehouse_settings: dict[str, Any] | None = None,
     **settings_: Any,
 ) -> World:
-    """A migrated, empty gateway. `settings_` are further sections."""
+    """A migrated, empty gateway. `settings_` are further sections; statistics after each commit only where they say so."""
     options = warehouse.s3
     settings = Settings(
         environment="test",
@@ -146,7 +146,7 @@ def make_world(
             secret_access_key=options.secret_access_key if options else None,  # type: ignore[arg-type]  # pydantic makes the secret
             **(warehouse_settings or {}),
         ),
-        **settings_,
+        **{"statistics": StatisticsSettings(after_commits=False), **settings_},
     )
     configure_logs("error")
     Pepper.create(settings.resolved_pepper_file)

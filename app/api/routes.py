@@ -15,11 +15,24 @@ from app.api.resources import (
     queries,
     shares,
     sql,
+    statistics,
     training_datasets,
 )
 
 PREFIX = "/api/v1"
-RESOURCES = (identity, projects, api_keys, shares, connectors, queries, sql, feature_groups, training_datasets, jobs)
+RESOURCES = (
+    identity,
+    projects,
+    api_keys,
+    shares,
+    connectors,
+    queries,
+    sql,
+    feature_groups,
+    training_datasets,
+    statistics,
+    jobs,
+)
 
 
 def register_api(app: Flask) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.api.schemas.queries import State
+from app.api.schemas.statistics import StoredStatisticsOptions
 from app.featurestore.feature_groups.models import CACHED, ON_DEMAND
 from app.featurestore.feature_groups.on_demand import MAX_QUERY, CreateOnDemand
 from app.featurestore.feature_groups.rules import MAX_FEATURES, FeatureSpec, GroupSpec
@@ -36,6 +37,7 @@ class FeatureGroupSchema(Schema):
     features = fields.List(fields.Nested(FeatureSchema))
     tags = fields.Dict(keys=fields.String(), values=fields.String())
     jobs = fields.List(fields.String())
+    statistics = fields.Dict(allow_none=True)
     created_at = fields.AwareDateTime(format="iso")
     created_by = fields.String()
     updated_at = fields.AwareDateTime(format="iso")
@@ -63,6 +65,7 @@ class FeatureGroupCreateSchema(CommandSchema):
     features = fields.List(fields.Nested(FeatureSpecSchema), validate=validate.Length(max=MAX_FEATURES))
     tags = fields.Dict(keys=fields.String(), values=text(MAX_TAG_LENGTH), validate=validate.Length(max=100))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
+    statistics = StoredStatisticsOptions()
     kind = fields.String(validate=validate.OneOf([CACHED, ON_DEMAND]))
     connector = fields.String()
     query = text(MAX_QUERY)
@@ -95,6 +98,7 @@ class FeatureGroupUpdateSchema(CommandSchema):
     description = text(10_000)
     features = fields.List(fields.Nested(FeatureDescriptionSchema), validate=validate.Length(max=MAX_FEATURES))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
+    statistics = StoredStatisticsOptions()
 
     def build(self, data: dict[str, Any]) -> UpdateFeatureGroup:
         described = data.pop("features", None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -39,6 +40,7 @@ class FeatureGroupInfo:
     features: list[FeatureInfo]
     tags: dict[str, str]
     jobs: list[str]
+    statistics: dict[str, Any] | None
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -70,6 +72,7 @@ class FeatureGroupInfo:
             ],
             tags={tag.name: tag.value for tag in group.tags},
             jobs=group.jobs,
+            statistics=group.statistics,
             created_at=group.created_at,
             created_by=group.created_by,
             updated_at=group.updated_at,

@@ -55,6 +55,7 @@ def new_group(
         location=registration.location,
         event_time=spec.event_time,
         jobs=list(spec.jobs),
+        statistics=spec.statistics,
         created_at=registration.created_at,
         created_by=registration.created_by,
         updated_at=registration.created_at,

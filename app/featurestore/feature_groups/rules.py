@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -33,7 +34,10 @@ class FeatureSpec:
 
 @dataclass(frozen=True)
 class GroupSpec:
-    """A group as asked for. `features` empty: take them from the frame. `primary_key` None: the first feature."""
+    """A group as asked for. `features` empty: take them from the frame. `primary_key` None: the first feature.
+
+    `statistics` are options of what to compute after each commit; None: everything.
+    """
 
     name: str
     version: int = 1
@@ -44,6 +48,7 @@ class GroupSpec:
     features: tuple[FeatureSpec, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
+    statistics: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,3 +140,13 @@ def _require_fit(names: Sequence[str], types: dict[str, pa.DataType], unfit: Seq
     for name in names:
         if any(check(types[name]) for check in unfit if callable(check)):
             raise InvalidInputError(f"{name!r} is a {to_hive(types[name])} and cannot {doing}.")
+
+
+def require_statistics(options: dict[str, Any] | None, features: Sequence[str]) -> None:
+    """Raises InvalidInputError where statistics are wanted of a feature that is not there."""
+    unknown = [name for name in (options or {}).get("columns", ()) if name not in features]
+    if unknown:
+        raise InvalidInputError(
+            f"Statistics are wanted of {str(unknown[0])[:80]!r}, and the group has no such feature.",
+            candidates=list(features)[:20],
+        )

@@ -13,6 +13,7 @@ from app.featurestore.feature_groups.errors import (
     RevisionStaleError,
     TagNotFoundError,
 )
+from app.featurestore.feature_groups.followers import GroupFollower
 from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.infos import FeatureGroupInfo, group_schema
 from app.featurestore.feature_groups.models import FeatureGroup, Tag
@@ -28,6 +29,7 @@ from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.rules import (
     GroupSpec,
     require_roles,
+    require_statistics,
     resolve_features,
 )
 from app.featurestore.locations.models import LocationState
@@ -53,6 +55,7 @@ class UpdateFeatureGroup:
     description: str | None = None
     feature_descriptions: dict[str, str] | None = None
     jobs: tuple[str, ...] | None = None
+    statistics: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class FeatureGroupService:
         ledger: IdempotencyLedger,
         clock: Clock,
         ids: IdFactory,
+        follower: GroupFollower,
     ) -> None:
         self._database = database
         self._authorizer = authorizer
@@ -83,6 +87,7 @@ class FeatureGroupService:
         self._tables = tables
         self._locations = locations
         self._ledger = ledger
+        self._follower = follower
         self._clock = clock
         self._ids = ids
 
@@ -93,6 +98,7 @@ class FeatureGroupService:
         access = self._require_free(context, project, spec)
         features = resolve_features(spec, frame.schema if frame else None)
         primary_key = require_roles(spec, features)
+        require_statistics(spec.statistics, [feature.name for feature in features])
         schema = group_schema(features)
         rows = conform(frame, schema) if frame else None
         location = self._locations.claim(access.project_id)
@@ -103,6 +109,8 @@ class FeatureGroupService:
                 made = Registration(access.project_id, context.principal.name, self._clock.now(), location)
                 group = new_group(made, replace(spec, primary_key=primary_key), features, self._ids)
                 self._add(uow, context, group, rows)
+                if rows is not None and rows.rows > 0:
+                    self._follower.group_written(uow.session, group, context.principal.name)
                 info = FeatureGroupInfo.of(group)
                 context.remember(uow.session, info)
                 uow.commit()
@@ -172,6 +180,7 @@ class FeatureGroupService:
             has_table = bool(group.location)
             if has_table:
                 self._locations.mark(uow.session, group.location, LocationState.DOOMED)
+            self._follower.group_deleted(uow.session, group)
             uow.session.delete(group)
             self._record(uow, context, Action.FEATURE_GROUP_DELETE, group)
             uow.commit()
@@ -192,6 +201,7 @@ class FeatureGroupService:
             with self._database.write() as uow:
                 group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
                 FeatureGroupRepository(uow.session).note_table_version(group, commit.version)
+                self._follower.group_written(uow.session, group, context.principal.name)
                 self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, mode=mode.value, rows=rows.rows)
                 context.remember(uow.session, info)
                 uow.commit()
@@ -261,6 +271,9 @@ def _apply(group: FeatureGroup, command: UpdateFeatureGroup) -> None:
         group.description = command.description
     if command.jobs is not None:
         group.jobs = list(command.jobs)
+    if command.statistics is not None:
+        require_statistics(command.statistics, [feature.name for feature in group.features])
+        group.statistics = command.statistics
     features = {feature.name: feature for feature in group.features}
     for name, description in (command.feature_descriptions or {}).items():
         if name not in features:

@@ -90,6 +90,7 @@ class RunExecution:
             kind=row.kind,
             subject=row.subject,
             arguments=row.arguments,
+            requested_by=row.requested_by,
             log=StoredRunLog(self._database, self._queue, self._clock, attempt),
             own_context=context,
         )

@@ -33,6 +33,7 @@ class Run:
     kind: str
     subject: str
     arguments: Mapping[str, Any]
+    requested_by: str
     log: RunLog
     own_context: RequestContext | None = None
 
