@@ -14,8 +14,10 @@ from app.featurestore.connectors.kinds import ConnectorKind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.feature_groups.handlers import OptimizeKind
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
+from app.featurestore.feature_groups.optimizing import OptimizeService
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.jobs.execution import RunExecution
@@ -118,6 +120,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     subjects: dict[str, SubjectKind] = {FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine)}
     built_in_kinds: dict[str, JobKind] = {
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
+        "optimize": OptimizeKind(
+            OptimizeService(database=database, authorizer=authorizer, tables=tables, engine=engine)
+        ),
         STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
     }
     job_kinds = Registry[JobKind]("oasthouse.job_kinds", built_in_kinds)
@@ -126,6 +131,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         clock=clock,
         database=database,
         store=store,
+        tables=tables,
         ledger=ledger,
         authorizer=authorizer,
         authenticator=Authenticator(database=database, pepper=pepper, clock=clock, environment=settings.environment),

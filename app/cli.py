@@ -4,7 +4,6 @@ Who can run it holds the database and the pepper already, so the commands act as
 of a project; the audit log says so either way.
 """
 
-import signal
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -20,11 +19,11 @@ from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.terminal import Output, with_json
+from app.upkeep import fsck_command, worker_command
 from infra.crypto import Pepper, PepperUnusableError
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
 from infra.ids import new_id
-from infra.observability.logs import configure_logs
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
 from tenancy.members.repository import MemberRepository
@@ -78,21 +77,6 @@ def serve_command(output: Output) -> None:
     scheme = "https" if settings.server.certfile else "http"
     output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
     serve(settings)
-
-
-@main.command("worker")
-@with_json
-def worker_command(output: Output) -> None:
-    """Take jobs from the queue until stopped; as many workers as one likes."""
-    from app.worker import Worker  # noqa: PLC0415 no other command needs multiprocessing
-
-    settings = Settings()
-    configure_logs(settings.log_level)
-    worker = Worker(settings)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    output.note("Oasthouse works on its queue (Ctrl-C stops it)")
-    worker.work()
 
 
 @main.command()
@@ -391,6 +375,9 @@ def _all(fetch: Any) -> list[Any]:
         rows.extend(page.items)
     return rows
 
+
+main.add_command(worker_command)
+main.add_command(fsck_command)
 
 if __name__ == "__main__":
     main()

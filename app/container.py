@@ -22,6 +22,7 @@ from infra.clock import Clock
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
 from infra.ports.storage import ObjectStore
+from infra.ports.tables import TableStore
 from tenancy.access import Authorizer
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
@@ -36,6 +37,7 @@ class Container:
     clock: Clock
     database: Database
     store: ObjectStore
+    tables: TableStore
     ledger: IdempotencyLedger
     authenticator: Authenticator
     authorizer: Authorizer

@@ -40,7 +40,8 @@ class Write:
     """One write to one table.
 
     `request_id` makes it happen once: a write whose id is in the log after `since_version` is answered from the log.
-    `keys` are the columns to match on for an upsert.
+    `keys` are the columns to match on for an upsert. `only_after` is the one version that it may follow: where the table has
+    moved on, ConflictError. `purpose` is what the commit list shows in place of the mode.
     """
 
     mode: WriteMode
@@ -49,6 +50,8 @@ class Write:
     since_version: int
     keys: Sequence[str] = ()
     author: Author | None = None
+    only_after: int | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,8 @@ class DeltaTableStore:
                 if (commit := log.find(write.request_id, after=searched, until=table.version())) is not None:
                     return commit
                 searched = table.version()
+                if write.only_after not in (None, searched):
+                    raise ConflictError(f"The table is at version {searched}, not {write.only_after}.")
                 backoff.require_more_time()
                 source = self._commit(table, write)
                 commit = log.find(write.request_id, after=searched, until=table.version())
@@ -183,7 +185,7 @@ class DeltaTableStore:
                 source.reader(),
                 mode="append" if write.mode is WriteMode.APPEND else "overwrite",
                 writer_properties=_writer_properties(),
-                commit_properties=next_commit(table, write.request_id, write.author),
+                commit_properties=next_commit(table, write.request_id, write.author, write.purpose),
                 post_commithook_properties=KEEP_LOG,
             )
         except (DeltaError, OSError) as error:

@@ -24,6 +24,7 @@ _APPLICATION: Final = "oasthouse"
 _REQUEST: Final = "oasthouse.request"
 _MEMBER: Final = "oasthouse.member"
 _KEY: Final = "oasthouse.key"
+_PURPOSE: Final = "oasthouse.purpose"
 _READ_AT_ONCE: Final = 8
 _KEPT_BYTES: Final = 16 * 1024 * 1024  # of log text
 _KEPT_TABLES: Final = 10_000
@@ -35,7 +36,9 @@ KEEP_LOG: Final = PostCommitHookProperties(cleanup_expired_logs=False)
 KEEP_LOG_OF_TABLE: Final = {"delta.enableExpiredLogCleanup": "false"}
 
 
-def next_commit(table: DeltaTable | None, request_id: str, author: Author | None) -> CommitProperties:
+def next_commit(
+    table: DeltaTable | None, request_id: str, author: Author | None, purpose: str | None = None
+) -> CommitProperties:
     """Metadata for the commit that follows what this handle has read.
 
     The application transaction is a compare-and-swap: delta-rs refuses it when the log has moved since this very handle
@@ -45,7 +48,7 @@ def next_commit(table: DeltaTable | None, request_id: str, author: Author | None
     seen = 0 if table is None else (table.transaction_version(_APPLICATION) or 0)
     written_by = {} if author is None else {_MEMBER: author.member, _KEY: author.key_id}
     return CommitProperties(
-        custom_metadata={_REQUEST: request_id, **written_by},
+        custom_metadata={_REQUEST: request_id, **written_by, **({} if purpose is None else {_PURPOSE: purpose})},
         max_commit_retries=0 if table is None else None,
         app_transactions=[Transaction(_APPLICATION, seen + 1)],
     )
@@ -139,7 +142,8 @@ def logged_commits(entries: Sequence[LogEntry]) -> list[LoggedCommit]:
         operation = _operation(entry)
         inserted, updated, deleted = _counts(entry, operation, [rows.pop(path, None) for path in entry.removed])
         rows |= {file.path: file.rows for file in entry.added}
-        commits.append(LoggedCommit(entry.version, at, operation, inserted, updated, deleted, _author(entry.info)))
+        shown = entry.info.get(_PURPOSE, operation)
+        commits.append(LoggedCommit(entry.version, at, shown, inserted, updated, deleted, _author(entry.info)))
     return commits
 
 

@@ -1,0 +1,157 @@
+"""What `oast fsck` looks at: whether the database and the warehouse tell the same story."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.container import Container
+from app.featurestore.feature_groups.models import CACHED, FeatureGroup
+from app.featurestore.jobs.models import JobRun, RunState
+from app.featurestore.locations.models import Location, LocationState
+from app.featurestore.locations.service import CLAIM_LIFETIME
+from app.featurestore.statistics.models import Statistics
+from app.featurestore.training_datasets.models import TrainingDataset
+from infra.errors import GatewayError
+from tenancy.projects.models import Project
+
+_LOST_AFTER = timedelta(minutes=2)
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`is_fault`: something acknowledged is not there. Otherwise it only takes room, or will be cleaned up by itself."""
+
+    is_fault: bool
+    subject: str
+    detail: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Report:
+    feature_groups: int
+    training_datasets: int
+    locations: int
+    findings: list[Finding]
+
+    @property
+    def is_clean(self) -> bool:
+        return not any(finding.is_fault for finding in self.findings)
+
+
+def check_consistency(container: Container, *, deep: bool = False) -> Report:
+    """Everything in the database against everything in the warehouse. `deep` reads training files and compares digests.
+
+    What is being written while it looks may show as claimed, and never as a fault.
+    """
+    with container.database.read() as session:
+        groups = list(session.scalars(select(FeatureGroup).where(FeatureGroup.kind == CACHED)))
+        datasets = list(session.scalars(select(TrainingDataset).where(TrainingDataset.location != "")))
+        locations = {row.path: row for row in session.scalars(select(Location))}
+        projects = list(session.scalars(select(Project.id)))
+        leftovers = [*_lost_runs(session, container), *_lost_statistics(session)]
+    findings = [finding for group in groups for finding in _of_group(group, locations, container)]
+    findings += [finding for dataset in datasets for finding in _of_dataset(dataset, locations, container, deep=deep)]
+    named = {group.location for group in groups} | {dataset.location for dataset in datasets}
+    findings += _of_locations(locations, named, container)
+    findings += [finding for project in projects for finding in _unknown_folders(project, locations, container)]
+    return Report(len(groups), len(datasets), len(locations), [*findings, *leftovers])
+
+
+def _of_group(group: FeatureGroup, locations: dict[str, Location], container: Container) -> Iterator[Finding]:
+    subject = f"feature group {group.project.name}/{group.name}_{group.version}"
+    yield from _not_live(subject, group.location, locations)
+    try:
+        snapshot = container.tables.snapshot(group.location)
+    except GatewayError as error:
+        yield Finding(is_fault=True, subject=subject, detail=f"its table cannot be read: {error.detail}", fix=_BACKUP)
+        return
+    if snapshot.version < group.table_version:
+        detail = f"commit {group.table_version} was acknowledged, and the table ends at {snapshot.version}"
+        yield Finding(is_fault=True, subject=subject, detail=detail, fix=_BACKUP)
+    root = f"{container.store.uri(group.location)}/"
+    there = {path.removeprefix(f"{group.location}/") for path in container.store.list_files(group.location)}
+    missing = [file.uri for file in snapshot.files if file.uri.removeprefix(root) not in there]
+    if missing:
+        detail = f"{len(missing)} of its {len(snapshot.files)} files are gone, such as {missing[0]}"
+        yield Finding(is_fault=True, subject=subject, detail=detail, fix=_BACKUP)
+
+
+def _of_dataset(
+    dataset: TrainingDataset, locations: dict[str, Location], container: Container, *, deep: bool
+) -> Iterator[Finding]:
+    subject = f"training dataset {dataset.project.name}/{dataset.name}_{dataset.version}"
+    yield from _not_live(subject, dataset.location, locations)
+    there = set(container.store.list_files(dataset.location))
+    for file in dataset.manifest["files"]:
+        path = f"{dataset.location}/{file['path']}"
+        if path not in there:
+            yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} is gone", fix=_ANEW)
+        elif deep and _digest(container, path) != file["sha256"]:
+            yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} was changed", fix=_ANEW)
+
+
+def _not_live(subject: str, path: str, locations: dict[str, Location]) -> Iterator[Finding]:
+    location = locations.get(path)
+    if location is None or location.state != LocationState.LIVE.value:
+        state = "unknown" if location is None else location.state
+        yield Finding(is_fault=True, subject=subject, detail=f"its location {path} is {state}", fix=_BACKUP)
+
+
+def _of_locations(locations: dict[str, Location], named: set[str], container: Container) -> Iterator[Finding]:
+    now = container.clock.now()
+    for path, location in locations.items():
+        if location.state == LocationState.LIVE.value and path not in named:
+            yield Finding(is_fault=True, subject=f"location {path}", detail="is live and nothing names it", fix=_REPORT)
+        elif location.state == LocationState.DOOMED.value:
+            yield Finding(is_fault=False, subject=f"location {path}", detail="waits to be removed", fix=_PURGE)
+        elif location.state == LocationState.CLAIMED.value and location.changed_at < now - CLAIM_LIFETIME:
+            yield Finding(is_fault=False, subject=f"location {path}", detail="was claimed and never used", fix=_PURGE)
+
+
+def _unknown_folders(project: UUID, locations: dict[str, Location], container: Container) -> Iterator[Finding]:
+    below = f"{project}/"
+    folders = {below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(str(project))}
+    for folder in sorted(folders - locations.keys()):
+        detail = "lies in the warehouse, and the database does not know of it"
+        yield Finding(is_fault=False, subject=f"folder {folder}", detail=detail, fix=_UNKNOWN)
+
+
+def _lost_runs(session: Session, container: Container) -> Iterator[Finding]:
+    late = container.clock.now() - _LOST_AFTER
+    for run in session.scalars(select(JobRun).where(JobRun.state == RunState.RUNNING.value, JobRun.lease_until < late)):
+        yield Finding(is_fault=False, subject=f"run {run.id}", detail="lost its worker", fix=_WORKER)
+    waiting = select(JobRun).where(JobRun.state == RunState.QUEUED.value, JobRun.not_before < late)
+    if session.scalar(waiting.limit(1)) is not None:
+        yield Finding(is_fault=False, subject="queue", detail="runs wait and nobody takes them", fix=_WORKER)
+
+
+def _lost_statistics(session: Session) -> Iterator[Finding]:
+    known: set[Any] = {*session.scalars(select(FeatureGroup.id)), *session.scalars(select(TrainingDataset.id))}
+    for subject in sorted(set(session.scalars(select(Statistics.subject_id))) - known):
+        yield Finding(
+            is_fault=True, subject=f"statistics of {subject}", detail="outlived what they describe", fix=_REPORT
+        )
+
+
+def _digest(container: Container, path: str) -> str:
+    digest = hashlib.sha256()
+    with container.store.open_input(path) as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+_BACKUP = "restore database and warehouse from backups of the same time (docs/serving.md)"
+_ANEW = "make it anew with recreate_training_dataset, or restore the file"
+_REPORT = "this should not happen: please report it, with the gateway's log"
+_PURGE = "a worker does it by itself; `oast fsck --repair` does it now"
+_UNKNOWN = "if no gateway of another database writes here, remove the folder"
+_WORKER = "start `oast worker`, or set OAST_JOBS__EMBEDDED=true"

@@ -1,0 +1,48 @@
+"""Commands that keep a gateway going: the worker, and the look at whether everything is there."""
+
+import signal
+
+import click
+
+from app.bootstrap import build_container
+from app.fsck import check_consistency
+from app.settings import Settings
+from app.terminal import Output, with_json
+from infra.observability.logs import configure_logs
+
+
+@click.command("worker")
+@with_json
+def worker_command(output: Output) -> None:
+    """Take runs from the queue until stopped; as many workers as one likes."""
+    from app.worker import Worker  # noqa: PLC0415 no other command needs multiprocessing
+
+    settings = Settings()
+    configure_logs(settings.log_level)
+    worker = Worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    output.note("Oasthouse works on its queue (Ctrl-C stops it)")
+    worker.work()
+
+
+@click.command("fsck")
+@click.option("--deep", is_flag=True, help="Read every file of training datasets and compare its digest.")
+@click.option("--repair", is_flag=True, help="Remove what waits to be removed; nothing that anything names.")
+@with_json
+def fsck_command(output: Output, *, deep: bool, repair: bool) -> None:
+    """Compare the database with the warehouse; exit with 1 where something acknowledged is not there."""
+    container = build_container(Settings())
+    removed = container.locations.purge() if repair else 0
+    report = check_consistency(container, deep=deep)
+    output.record(
+        {**vars(report), "findings": [vars(finding) for finding in report.findings], "removed": removed},
+        f"{report.feature_groups} feature groups, {report.training_datasets} training datasets, "
+        f"{report.locations} locations: {len(report.findings)} findings."
+        + (f" {removed} locations were removed." if repair else ""),
+    )
+    for finding in report.findings:
+        mark = "fault" if finding.is_fault else "note"
+        output.note(f"{mark}: {finding.subject} {finding.detail}\n       {finding.fix}")
+    if not report.is_clean:
+        raise SystemExit(1)
