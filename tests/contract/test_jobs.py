@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import urllib3
 
-from tests.frames import arrow_bytes, frame_headers
+from tests.frames import arrow_bytes, frame_headers, read_arrow
 from tests.served import Served, served
 
 PROJECT = "/api/v1/projects/football"
@@ -38,6 +38,12 @@ class Football:
         assert answer.status < 300, answer.data
         return answer.json() if answer.data else None
 
+    def rows(self, path: str) -> pa.Table:
+        headers = {"Authorization": f"ApiKey {self.key}"}
+        answer = urllib3.request("GET", f"{self.gateway.address}{PROJECT}{path}", headers=headers, timeout=60)
+        assert answer.status == 200, answer.data
+        return read_arrow(answer.data)
+
     def start(self, name: str = "copy") -> str:
         arguments = {"name": name, "query": {"features": ["id", "value"]}, "data_format": "csv"}
         self.send("PUT", f"/jobs/{name}", json={"kind": "training_dataset", "arguments": arguments})
@@ -52,6 +58,13 @@ class Football:
 
     def wait(self, run_id: str) -> dict[str, Any]:
         return self.wait_until(run_id, lambda run: run["state"] not in ("queued", "running"))
+
+    def wait_until_idle(self) -> None:
+        """Nothing waits and nothing runs."""
+        deadline = time.monotonic() + 2 * PATIENCE
+        while any(self.send("GET", f"/runs?state={state}")["items"] for state in ("queued", "running")):
+            assert time.monotonic() < deadline, self.gateway.log.read_text()[-3000:]
+            time.sleep(0.2)
 
     def worker(self) -> psutil.Process:
         """The process that `oast serve` brings along."""

@@ -1,0 +1,110 @@
+"""kill -9 of everything at thirty moments: each dataset is whole or absent, and what was acknowledged is there."""
+
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+import urllib3
+
+from tests.contract.test_jobs import PROJECT, Football
+from tests.frames import arrow_bytes, frame_headers
+from tests.served import served
+
+KILLS, SEED = 30, 20
+ROWS, AT_ONCE = 40_000, 500
+
+
+class Busy:
+    """Starts one of everything that writes, and remembers what it was told."""
+
+    def __init__(self, football: Football) -> None:
+        self._football = football
+        self.inserted: list[int] = []
+        self.runs: list[str] = []
+        self.datasets: list[str] = []
+
+    def all_at_once(self, number: int) -> list[threading.Thread]:
+        threads = [threading.Thread(target=work, args=(number,)) for work in (self._insert, self._start, self._create)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _insert(self, number: int) -> None:
+        first = 1_000_000 + number * AT_ONCE
+        ids = list(range(first, first + AT_ONCE))
+        body = arrow_bytes(pa.table({"id": ids, "value": [1.0] * AT_ONCE}))
+        headers = frame_headers(body, AT_ONCE)
+        if self._send("POST", "/feature-groups/numbers/versions/1/rows", body=body, headers=headers) is not None:
+            self.inserted += ids
+
+    def _start(self, number: int) -> None:
+        name = f"run_{number}"
+        arguments = {"name": name, "query": {"features": ["id", "value"]}, "data_format": "csv"}
+        job = {"kind": "training_dataset", "arguments": arguments}
+        if self._send("PUT", f"/jobs/{name}", json=job) is None:
+            return
+        run = self._send("POST", f"/jobs/{name}/runs", json={})
+        if run is not None:
+            self.runs.append(run["id"])
+
+    def _create(self, number: int) -> None:
+        name = f"made_{number}"
+        if self._send("POST", "/training-datasets", json={"name": name, "query": {"features": ["id"]}}) is not None:
+            self.datasets.append(name)
+
+    def _send(self, method: str, path: str, **options: Any) -> Any:
+        """The answer; None where there was none, or a refusal."""
+        headers = {
+            "Authorization": f"ApiKey {self._football.key}",
+            **({"Idempotency-Key": uuid4().hex} if method == "POST" else {}),
+            **options.pop("headers", {}),
+        }
+        address = self._football.gateway.address + PROJECT + path
+        try:
+            answer = urllib3.request(method, address, headers=headers, retries=False, timeout=20, **options)
+        except urllib3.exceptions.HTTPError:
+            return None
+        return answer.json() if answer.status < 300 else None
+
+
+@pytest.mark.timeout(600)
+def test_thirty_kills(tmp_path: Path) -> None:
+    moments = random.Random(SEED)
+    with served(tmp_path, OAST_STATISTICS__AFTER_COMMITS="true", OAST_LOG_LEVEL="error") as gateway:
+        football = Football(gateway, ROWS)
+        busy = Busy(football)
+        for number in range(KILLS):
+            threads = busy.all_at_once(number)
+            time.sleep(moments.uniform(0.05, 1.5))
+            gateway.signal(signal.SIGKILL)
+            for thread in threads:
+                thread.join()
+            report = gateway.oast("fsck")
+            assert [finding for finding in report["findings"] if finding["is_fault"]] == []
+            gateway.start()
+        _everything_is_there(football, busy)
+        assert gateway.oast("fsck", "--deep")["feature_groups"] == 1
+
+
+def _everything_is_there(football: Football, busy: Busy) -> None:
+    assert busy.runs, "no run was ever acknowledged"
+    for run_id in busy.runs:
+        run = football.wait(run_id)
+        assert run["state"] == "succeeded", run
+        dataset = football.send("GET", f"/training-datasets/{run['job']}/versions/1")
+        assert dataset["rows"] >= ROWS
+    for name in busy.datasets:
+        assert football.send("GET", f"/training-datasets/{name}/versions/1")["rows"] >= ROWS
+    rows = football.rows("/feature-groups/numbers/versions/1/rows")
+    ids = rows["id"].to_pylist()
+    assert len(set(ids)) == len(ids)
+    assert set(busy.inserted) <= set(ids)
+    football.wait_until_idle()
+    statistics = football.send("GET", "/feature-groups/numbers/versions/1/statistics")
+    assert statistics["rows"] == len(ids)
