@@ -30,11 +30,12 @@ from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.sql.tables import StoredTables
+from app.featurestore.statistics.datasets import TrainingDatasetSubjects
 from app.featurestore.statistics.follower import KIND as STATISTICS
 from app.featurestore.statistics.follower import StatisticsFollower
 from app.featurestore.statistics.handlers import StatisticsKind
 from app.featurestore.statistics.service import StatisticsService
-from app.featurestore.statistics.subjects import FEATURE_GROUP, FeatureGroupSubjects, SubjectKind
+from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET, FeatureGroupSubjects, SubjectKind
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
@@ -117,7 +118,10 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         formats=_formats(),
         ids=new_id,
     )
-    subjects: dict[str, SubjectKind] = {FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine)}
+    subjects: dict[str, SubjectKind] = {
+        FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine),
+        TRAINING_DATASET: TrainingDatasetSubjects(store=store, formats=_formats()),
+    }
     built_in_kinds: dict[str, JobKind] = {
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
         "optimize": OptimizeKind(

@@ -18,6 +18,7 @@ from app.featurestore.statistics.repository import StatisticsRepository
 from app.featurestore.statistics.subjects import Subject, SubjectKind, SubjectRef
 from infra.database.unit_of_work import Database
 from tenancy.access import Access, Authorizer
+from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
 from tenancy.principals import RequestContext
 
@@ -126,6 +127,8 @@ class StatisticsService:
     def compare(self, context: RequestContext, project: str, question: DriftQuestion) -> dict[str, Any]:
         """How far one is from the other: two states of one subject, or of two, in any projects that the caller reads."""
         with self._database.read() as session:
+            # The question is asked in the own project, whatever projects the two are of.
+            self._authorizer.require(session, context.principal, Action.DRIFT_READ, project)
             old, new = (self._content(session, context, project, ref) for ref in (question.old, question.new))
         return compare(old, new)
 

@@ -7,6 +7,7 @@ the 50, and in that k-means starts several times and stops later.
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -62,37 +63,43 @@ class ClusterRows:
 
 def _clustered(matrix: Floats, count: int) -> dict[str, Any]:
     """`matrix` is moved to its middle on the way: what is far from zero loses digits when squared."""
-    from sklearn.cluster import KMeans  # type: ignore[import-untyped]  # noqa: PLC0415 half a second
-
     middle = matrix.mean(axis=0)
     matrix -= middle
-    fit = KMeans(
-        min(count, _different_rows(matrix)),
-        random_state=SEED,
-        n_init=_STARTS if len(matrix) <= _MANY else _STARTS_OF_MANY,
-        max_iter=_STEPS,
-        copy_x=False,
-    ).fit(matrix)
+    centers, labels, inertia = _k_means(matrix, min(count, _different_rows(matrix)))
     shown = _points(len(matrix))
     plane, explained = _plane(matrix)
     return {
         "asked": count,
-        "count": len(fit.cluster_centers_),
-        "inertia": float(fit.inertia_),
-        "sizes": np.bincount(fit.labels_, minlength=len(fit.cluster_centers_)).tolist(),
-        "centers": (fit.cluster_centers_ + middle).tolist(),
-        "centers_in_plane": (fit.cluster_centers_ @ plane).tolist(),
+        "count": len(centers),
+        "inertia": inertia,
+        "sizes": np.bincount(labels, minlength=len(centers)).tolist(),
+        "centers": (centers + middle).tolist(),
+        "centers_in_plane": (centers @ plane).tolist(),
         "explained": explained,
         "points": [
             {"x": x, "y": y, "cluster": cluster}
-            for (x, y), cluster in zip((matrix[shown] @ plane).tolist(), fit.labels_[shown].tolist(), strict=True)
+            for (x, y), cluster in zip((matrix[shown] @ plane).tolist(), labels[shown].tolist(), strict=True)
         ],
     }
 
 
+def _k_means(matrix: Floats, count: int) -> tuple[Floats, Positions, float]:
+    """The centres, of each row the cluster, and the sum of squared distances. No cluster is empty."""
+    from sklearn.cluster import KMeans  # noqa: PLC0415 half a second
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
+
+    starts = _STARTS if len(matrix) <= _MANY else _STARTS_OF_MANY
+    with warnings.catch_warnings():
+        # Rows that are next to each other, seen from others far away, can leave a cluster without any.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit = KMeans(count, random_state=SEED, n_init=starts, max_iter=_STEPS, copy_x=False).fit(matrix)
+    used = np.flatnonzero(np.bincount(fit.labels_, minlength=count))
+    return fit.cluster_centers_[used], np.searchsorted(used, fit.labels_), float(fit.inertia_)
+
+
 def _plane(matrix: Floats) -> tuple[Floats, list[float]]:
     """The first two principal components as columns, and what share of all variance lies along each."""
-    from sklearn.decomposition import PCA  # type: ignore[import-untyped]  # noqa: PLC0415 half a second
+    from sklearn.decomposition import PCA  # noqa: PLC0415 half a second
 
     plane = np.zeros((matrix.shape[1], 2))
     explained = [0.0, 0.0]

@@ -1,16 +1,16 @@
 """Two stored histograms of the same column, brought onto common ground, and how far apart they are.
 
 Within a bin values are taken to be spread evenly: the distribution function is a line between edges. That is all a histogram
-tells; with other edges on either side it can make a difference of up to a bin's share where values crowd within a bin.
+tells. Where the edges differ it can make a difference of up to the share of one bin of the finer histogram at each edge.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from app.featurestore.statistics.maths.descriptive import finite
 from app.featurestore.statistics.maths.kinds import Floats
 from app.featurestore.statistics.maths.times import seconds_of
 
@@ -30,9 +30,9 @@ class Shares:
 
 
 def shares_of(old: Histogram, new: Histogram) -> Shares | None:
-    """None where the two have nothing in common to be compared by, or one of them counts nothing."""
+    """Of columns of the same kind. None where one of the two counts nothing."""
     kinds = {old["kind"], new["kind"]}
-    if _total(old) == 0 or _total(new) == 0 or ("top" in kinds and len(kinds) > 1):
+    if _total(old) == 0 or _total(new) == 0:
         return None
     if kinds == {"top"}:
         return _of_texts(old, new)
@@ -53,7 +53,7 @@ def chance_index(shares: Shares) -> float:
     (1/n + 1/m) times the quantile of chi-square with one degree less than bins: Yurdakul and Naranjo, "Statistical properties
     of the population stability index", Journal of Risk Model Validation 14 (4), 2020.
     """
-    from scipy.stats import chi2  # type: ignore[import-untyped]  # noqa: PLC0415 half a second
+    from scipy.stats import chi2  # noqa: PLC0415 half a second
 
     used = int(np.count_nonzero(shares.old + shares.new))
     rows = 1 / shares.old.sum() + 1 / shares.new.sum()
@@ -69,7 +69,7 @@ def kolmogorov_smirnov(shares: Shares) -> float | None:
 
 def jensen_shannon(shares: Shares) -> float:
     """The distance, to the base of 2: from 0 to 1."""
-    from scipy.spatial.distance import jensenshannon  # type: ignore[import-untyped]  # noqa: PLC0415 a tenth of a second
+    from scipy.spatial.distance import jensenshannon  # noqa: PLC0415 a tenth of a second
 
     return float(jensenshannon(_unit(shares.old), _unit(shares.new), base=2))
 
@@ -131,15 +131,24 @@ def _of_values(old: Histogram, new: Histogram) -> Shares:
 
 
 def _of_bins(old: Histogram, new: Histogram) -> Shares:
-    """Into the old bins, and one below and above them for what lies beyond; into the new ones where only new are binned."""
-    by = old if old["kind"] == "bins" else new
-    edges = _numbers(by, "edges")
-    reaches = [_numbers(side, "edges" if side["kind"] == "bins" else "values") for side in (old, new)]
-    low, high = (
-        float(choose(reach)) for choose, reach in ((np.min, np.concatenate(reaches)), (np.max, np.concatenate(reaches)))
-    )
-    at = np.concatenate(([low] if low < edges[0] else [], edges, [high] if high > edges[-1] else []))
+    """Into the wider bins of the two, and into those of the other where these do not reach.
+
+    The finer side knows well how much lies below an edge of the coarser one. The other way round it would be a guess: one
+    value far out makes all bins so wide that most rows are in the first, anywhere.
+    """
+    coarse, fine = sorted((old, new), key=_width, reverse=True)
+    edges, others = _ends(coarse), _ends(fine)
+    at = np.concatenate((others[others < edges[0]], edges, others[others > edges[-1]]))
     return Shares(_binned(old, at), _binned(new, at), at, is_binned=True)
+
+
+def _width(histogram: Histogram) -> float:
+    return float(np.diff(_numbers(histogram, "edges")).max()) if histogram["kind"] == "bins" else 0.0
+
+
+def _ends(histogram: Histogram) -> Floats:
+    """Between which its values lie, ascending."""
+    return np.unique(_numbers(histogram, "edges" if histogram["kind"] == "bins" else "values"))
 
 
 def _binned(histogram: Histogram, edges: Floats) -> Floats:
@@ -173,21 +182,10 @@ def _smooth(counts: Floats) -> Floats:
     return _unit(counts + _HALF_A_ROW)
 
 
-def difference(old: float | None, new: float | None) -> float | None:
-    """None where either is unknown, or their difference beyond what a float holds."""
-    if old is None or new is None:
-        return None
-    found = new - old
-    return found if math.isfinite(found) else None
-
-
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], names: Sequence[str]) -> dict[str, float | None]:
-    """Of those that are numbers on both sides."""
-    return {
-        name: difference(old[name], new[name])
-        for name in names
-        if _is_number(old.get(name)) and _is_number(new.get(name))
-    }
+    """Of those that are numbers on both sides; None where a float does not hold the difference."""
+    both = [name for name in names if _is_number(old.get(name)) and _is_number(new.get(name))]
+    return {name: finite(new[name] - old[name]) for name in both}
 
 
 def _is_number(value: object) -> bool:

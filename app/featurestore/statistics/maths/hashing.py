@@ -48,7 +48,8 @@ def bits_of(values: Numbers) -> Bits:
 def hash_texts(texts: pa.Array) -> Bits:
     """Of large_string or large_binary without nulls, eight bytes of all texts at a time.
 
-    Measured for a million addresses of 29 bytes: half the time of Python's own `hash`, which needs every text as an object.
+    Measured for a million addresses of 29 bytes: 52 ns each. Python's own `hash`, which needs every text as an object, takes
+    116, and one call of BLAKE2 each 540.
     """
     if len(texts) == 0:
         return np.empty(0, np.uint64)

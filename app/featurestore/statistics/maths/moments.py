@@ -16,14 +16,15 @@ _HALF: Final = np.uint64(32)
 
 
 class FloatMoments:
-    """Of finite values."""
+    """Of finite values. All is summed up around the mean of the first block: a mean far from zero has no digits to spare."""
 
     def __init__(self) -> None:
         self.count = 0
         self.minimum = math.inf
         self.maximum = -math.inf
         self._sums: list[float] = []
-        self._mean = 0.0
+        self._around = 0.0
+        self._mean = 0.0  # above `_around`
         self._squares = 0.0
 
     def add(self, values: Floats) -> None:
@@ -32,13 +33,14 @@ class FloatMoments:
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
         with np.errstate(over="ignore", invalid="ignore"):
-            total = float(values.sum())
-            mean = total / len(values)
-            deviations = values - mean
+            total, count = float(values.sum()), len(values)
+            if self.count == 0 and math.isfinite(total):
+                self._around = total / count
+            deviations = values - self._around
+            mean = float(deviations.sum()) / count
+            deviations -= mean
             rest = float(deviations.sum())
-            squares = _squared(deviations) - rest * rest / len(values)
-            mean += rest / len(values)
-            self._merge(len(values), mean, squares)
+            self._merge(count, mean + rest / count, _squared(deviations) - rest * rest / count)
         self._sums.append(total)
 
     def _merge(self, count: int, mean: float, squares: float) -> None:
@@ -57,7 +59,7 @@ class FloatMoments:
         """Not finite where there are no values, or the sum is beyond what a float holds."""
         if self.count == 0:
             return math.nan
-        return self.minimum if self.minimum == self.maximum else self._mean
+        return self.minimum if self.minimum == self.maximum else self._around + self._mean
 
     @property
     def deviation(self) -> float:

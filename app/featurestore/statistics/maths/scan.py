@@ -34,7 +34,7 @@ def blocks(scan: RowScan, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]
     """These columns as `plain` has them. The next block is read while one is worked on.
 
     All blocks but the last have the same number of rows, so that no sum depends on how the rows were cut into batches. Only
-    text longer than a kilobyte on average makes them end sooner.
+    rows of more than a kilobyte make them end sooner: then the last digits of sums may differ, and counts that are flagged.
     """
     with closing(_cut(scan, kinds)) as found:
         yield from _ahead(found)
