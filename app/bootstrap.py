@@ -2,15 +2,20 @@
 
 import ssl
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
+from uuid import UUID
 
 from sqlalchemy import make_url
 
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.hopsfs import HopsfsKind
 from app.featurestore.connectors.jdbc import JdbcKind
 from app.featurestore.connectors.kinds import ConnectorKind
+from app.featurestore.connectors.redshift import RedshiftKind
+from app.featurestore.connectors.s3 import Place, S3Kind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
@@ -39,17 +44,19 @@ from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
-from app.settings import SecretSettings, Settings, WarehouseSettings
+from app.settings import ConnectorSettings, SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
 from infra.crypto import Pepper
 from infra.database.engine import open_engine
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
 from infra.engines.process_engine import ProcessEngine
+from infra.errors import NotFoundError
 from infra.formats.csv import csv_format, tsv_format
 from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
 from infra.ports.engine import QueryLimits
+from infra.ports.files import FileLimits
 from infra.ports.formats import DataFormat
 from infra.ports.secrets import SecretStore
 from infra.ports.sources import SourceLimits, SqlSource
@@ -63,7 +70,10 @@ from infra.sources.addresses import AddressGuard
 from infra.sources.mysql import MySqlSource
 from infra.sources.postgresql import REDSHIFT_FLAVOUR, PostgresSource
 from infra.sources.sqlite import SqliteSource
-from infra.storage.location import S3Options, parse_warehouse
+from infra.storage.buckets import S3Buckets
+from infra.storage.folders import WarehouseFolders
+from infra.storage.location import S3Options, Warehouse, parse_warehouse
+from infra.storage.roles import AssumedRoles
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
 from tenancy.access import Authorizer
@@ -72,6 +82,7 @@ from tenancy.api_keys.service import ApiKeyService
 from tenancy.audit.service import AuditLog
 from tenancy.authorizer import DatabaseAuthorizer
 from tenancy.members.service import MemberService
+from tenancy.projects.repository import ProjectRepository
 from tenancy.projects.service import ProjectService
 from tenancy.shares.service import ShareService
 
@@ -96,7 +107,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     locations = Locations(database=database, store=store, clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
     engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
-    kinds, secrets = _connector_kinds(settings), _project_secrets(settings.secrets)
+    kinds, secrets = _connector_kinds(settings, database, warehouse), _project_secrets(settings.secrets)
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
     on_demand = OnDemandSources(reader=reader)
     queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
@@ -113,6 +124,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     training_datasets = TrainingDatasetService(
         **tenancy,
         rows=RowSources(queries, sql),
+        tables=tables,
         store=store,
         locations=locations,
         formats=_formats(),
@@ -211,9 +223,21 @@ def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
     return ProjectSecrets(stores=stores, prefix=settings.prefix, local=settings.lent)
 
 
-def _connector_kinds(settings: Settings) -> Registry[ConnectorKind]:
+def _connector_kinds(settings: Settings, database: Database, warehouse: Warehouse) -> Registry[ConnectorKind]:
+    guard = AddressGuard(settings.connectors.networks, _own_endpoints(settings))
+    limits = FileLimits(settings.connectors.max_files, settings.connectors.max_file_bytes)
+    jdbc = _jdbc_kind(settings, guard)
+    built_in: dict[str, ConnectorKind] = {
+        "jdbc": jdbc,
+        "redshift": RedshiftKind(jdbc),
+        "s3": _s3_kind(settings.connectors, guard, limits, warehouse),
+        "hopsfs": HopsfsKind(folders=WarehouseFolders(warehouse, limits), project_id=partial(_project_id, database)),
+    }
+    return Registry("oasthouse.connector_kinds", built_in)
+
+
+def _jdbc_kind(settings: Settings, guard: AddressGuard) -> JdbcKind:
     read = settings.connectors
-    guard = AddressGuard(read.networks, _own_endpoints(settings))
     ca_file = read.ca_file or Path(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
     mysql = MySqlSource(guard=guard, ca_file=ca_file)
     built_in: dict[str, SqlSource] = {
@@ -223,12 +247,34 @@ def _connector_kinds(settings: Settings) -> Registry[ConnectorKind]:
         "mariadb": mysql,
         "sqlite": SqliteSource(read.sqlite_directory, _own_files(settings)),
     }
-    jdbc = JdbcKind(
+    return JdbcKind(
         sources=Registry("oasthouse.sql_sources", built_in),
         limits=SourceLimits(read.max_rows, read.max_bytes, read.deadline_seconds),
         require_allowed=guard.require_allowed,
     )
-    return Registry[ConnectorKind]("oasthouse.connector_kinds", {"jdbc": jdbc})
+
+
+def _s3_kind(settings: ConnectorSettings, guard: AddressGuard, limits: FileLimits, warehouse: Warehouse) -> S3Kind:
+    buckets = S3Buckets(
+        addresses=guard.addresses,
+        roles=AssumedRoles(settings.sts_region, settings.sts_endpoint_url),
+        limits=limits,
+        ca_file=settings.bucket_ca_file,
+    )
+    return S3Kind(
+        buckets=buckets,
+        require_allowed=guard.require_allowed,
+        reserved=Place(warehouse.bucket, warehouse.prefix) if warehouse.is_s3 else None,
+        allows_http=settings.allow_http,
+    )
+
+
+def _project_id(database: Database, name: str) -> UUID:
+    with database.read() as session:
+        project = ProjectRepository(session).find(name)
+    if project is None:
+        raise NotFoundError(f"There is no project {name!r}.")
+    return project.id
 
 
 def _own_endpoints(settings: Settings) -> tuple[tuple[str, int], ...]:

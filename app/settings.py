@@ -134,7 +134,7 @@ class SecretSettings(_Section):
 
 
 class ConnectorSettings(_Section):
-    """Databases that projects read through storage connectors."""
+    """Databases and buckets that projects reach through storage connectors."""
 
     allowed_networks: str | None = Field(
         None,
@@ -149,6 +149,18 @@ class ConnectorSettings(_Section):
     max_rows: Annotated[int, Field(ge=1)] = Field(10_000_000, description="Rows of one read from such a database.")
     max_bytes: Annotated[int, Field(ge=1)] = Field(4096 * _MIB, description="Bytes of one read, as Arrow.")
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(120.0, description="One read is stopped after this time.")
+    allow_http: bool = Field(default=False, description="Buckets may be at `http://` endpoints.")
+    bucket_ca_file: Path | None = Field(
+        None, description="Authorities of the certificates of S3 endpoints, PEM; default: the AWS SDK's own."
+    )
+    sts_region: str | None = Field(
+        None, description="Where roles of connectors are assumed; default: the AWS SDK's own."
+    )
+    sts_endpoint_url: str | None = Field(None, description="Another endpoint for that than AWS's own.")
+    max_files: Annotated[int, Field(ge=1)] = Field(10_000, description="Files of one read from a bucket or a folder.")
+    max_file_bytes: Annotated[int, Field(ge=1)] = Field(
+        16384 * _MIB, description="Bytes of these files together, as they are stored."
+    )
 
     @field_validator("allowed_networks")
     @classmethod

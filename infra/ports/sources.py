@@ -15,7 +15,7 @@ class SourceUnreachableError(UnavailableError):
     """No connection, for whatever reason: told apart, closed ports and refused addresses would map the operator's network."""
 
     code = "source-unreachable"
-    title = "The source database cannot be reached"
+    title = "The source cannot be reached"
 
 
 class SourceAddressRefusedError(InvalidInputError):

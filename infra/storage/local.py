@@ -15,7 +15,7 @@ from uuid import uuid4
 from infra.errors import InvalidInputError, NotFoundError, StorageUnavailableError
 from infra.storage.location import Warehouse, path_segments
 
-_STAGING = ".staging"
+STAGING = ".staging"
 
 
 class LocalObjectStore:
@@ -54,14 +54,14 @@ class LocalObjectStore:
 
     def list_files(self, prefix: str, *, after: str = "") -> Iterator[str]:
         """Sorted within each directory."""
-        for directory, folders, names in os.walk(self._path(prefix), onerror=_raise_unless_absent):
+        for directory, folders, names in os.walk(self._path(prefix), onerror=raise_unless_absent):
             folders.sort()
             below = Path(directory).relative_to(self._root).as_posix()
             yield from (path for name in sorted(names) if (path := f"{below}/{name}") > after)
 
     def delete_prefix(self, prefix: str) -> int:
         count = 0
-        for directory, folders, names in os.walk(self._path(prefix), topdown=False, onerror=_raise_unless_absent):
+        for directory, folders, names in os.walk(self._path(prefix), topdown=False, onerror=raise_unless_absent):
             for name in names:
                 count += _removed(Path(directory) / name)
             for folder in folders:
@@ -71,7 +71,7 @@ class LocalObjectStore:
 
     def sweep(self, older_than: timedelta) -> int:
         before = time.time() - older_than.total_seconds()
-        return sum(_removed(file) for file in (self._root / _STAGING).glob("*") if _is_older(file, before))
+        return sum(_removed(file) for file in (self._root / STAGING).glob("*") if _is_older(file, before))
 
     def probe(self) -> None:
         try:
@@ -100,7 +100,7 @@ class LocalObjectStore:
         return self._root.joinpath(*path_segments(path))
 
     def _staging_directory(self) -> Path:
-        staging = self._root / _STAGING
+        staging = self._root / STAGING
         staging.mkdir(parents=True, exist_ok=True)
         return staging
 
@@ -179,7 +179,7 @@ def _remove_folder(folder: Path) -> None:
         folder.unlink() if folder.is_symlink() else folder.rmdir()
 
 
-def _raise_unless_absent(error: OSError) -> None:
+def raise_unless_absent(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise _unavailable(error) from error
 

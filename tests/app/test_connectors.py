@@ -27,6 +27,7 @@ from tests.world import World, make_world
 CANARY = "canary7f3a"
 PUBLIC = {"engine": "postgresql", "host": "db.example.com", "database": "sales", "user": "reader"}
 ROOT = "/projects/football/connectors"
+BUILT_IN = ["football", "football_Training_Datasets", "football_featurestore"]
 SECRET = "env:OAST_SECRET_DB"
 LENT = f"football={SECRET}, football=file:db, rivals=env:OAST_SECRET_RIVALS"
 
@@ -67,8 +68,8 @@ def test_create_read_list_update_delete(world: World) -> None:
     assert (created["kind"], created["has_secret"], created["secret"], created["revision"]) == ("JDBC", True, SECRET, 1)
     assert world.call("GET", f"{ROOT}/sales", key).json == created
     assert _create(world, name="another").status_code == 201
-    page = world.call("GET", f"{ROOT}?limit=1", key).json
-    assert [each["name"] for each in page["items"]] == ["another"]
+    page = world.call("GET", f"{ROOT}?limit=4", key).json
+    assert [each["name"] for each in page["items"]] == [*BUILT_IN, "another"]
     rest = world.call("GET", f"{ROOT}?cursor={page['next_cursor']}", key).json
     assert [each["name"] for each in rest["items"]] == ["sales"]
     changed = world.call("PATCH", f"{ROOT}/sales", key, json={"description": "More"}, headers={"If-Match": '"1"'})
@@ -88,8 +89,8 @@ def test_a_name_is_taken_once_and_near_ones_are_told(world: World) -> None:
     near = world.call("GET", f"{ROOT}/salse", world.key("football"))
     assert near.json["candidates"] == ["sales"]
     assert _create(world, name="../x").json["code"] == "name-not-valid"
-    unknown = _create(world, name="other", kind="S3")
-    assert (unknown.status_code, unknown.json["candidates"]) == (422, ["jdbc"])
+    unknown = _create(world, name="other", kind="HIVE")
+    assert (unknown.status_code, unknown.json["candidates"]) == (422, ["hopsfs", "jdbc", "redshift", "s3"])
 
 
 def test_new_options_need_the_secret_again(world: World) -> None:
@@ -111,7 +112,7 @@ def test_who_sees_what(world: World) -> None:
     viewer = world.key("football", world.member("football", "vic", Role.VIEWER))
     browsing = world.key("football", scopes=(Scope.FEATURESTORE_BROWSE,))
     for key in (scientist, browsing):
-        for seen in (world.call("GET", f"{ROOT}/sales", key).json, world.call("GET", ROOT, key).json["items"][0]):
+        for seen in (world.call("GET", f"{ROOT}/sales", key).json, world.call("GET", ROOT, key).json["items"][-1]):
             assert (seen["has_secret"], seen["secret"]) == (True, None)
     assert world.call("GET", ROOT, viewer).json["code"] == "role-too-low"
     for method, path, body in (

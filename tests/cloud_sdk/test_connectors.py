@@ -56,6 +56,46 @@ def test_making_one(fs, sdk_gateway):
     assert sdk_gateway.last().json["options"] == {"connection_string": "jdbc:mysql://h/d", "arguments": "user=u"}
 
 
+def test_making_one_of_each_other_kind(fs, sdk_gateway):
+    made = {**CONNECTOR, "kind": "S3", "external_id": "oasthouse:football", "built_in": False}
+    sdk_gateway.on("POST", f"{P}/connectors", json_reply(made, 201))
+    found = fs.create_s3_connector(
+        "landing", "bucket", prefix="in", region="eu-north-1", endpoint_url="https://s3.example.com",
+        role_arn="arn:aws:iam::123456789012:role/x", description="t",
+    )  # fmt: skip
+    assert (found.external_id, found.built_in) == ("oasthouse:football", False)
+    assert sdk_gateway.last().json == {
+        "name": "landing", "kind": "S3", "description": "t", "secret": None,
+        "options": {"bucket": "bucket", "prefix": "in", "region": "eu-north-1", "endpoint_url": "https://s3.example.com",
+                    "role_arn": "arn:aws:iam::123456789012:role/x"},
+    }  # fmt: skip
+    fs.create_s3_connector("landing", "bucket", secret="aws-sm:x")
+    assert (sdk_gateway.last().json["options"], sdk_gateway.last().json["secret"]) == ({"bucket": "bucket"}, "aws-sm:x")
+    fs.create_redshift_connector("dwh", host="h", database="d", user="u", secret="aws-sm:x#p")
+    assert sdk_gateway.last().json == {
+        "name": "dwh", "kind": "REDSHIFT", "description": "", "secret": "aws-sm:x#p",
+        "options": {"host": "h", "database": "d", "user": "u"},
+    }  # fmt: skip
+    fs.create_hopsfs_connector("resources")
+    assert sdk_gateway.last().json["options"] == {"dataset_name": "resources"}
+    fs.create_hopsfs_connector("resources", "Resources")
+    assert sdk_gateway.last().json == {
+        "name": "resources", "kind": "HOPSFS", "description": "", "secret": None, "options": {"dataset_name": "Resources"},
+    }  # fmt: skip
+
+
+def test_changing_one(fs, sdk_gateway):
+    sdk_gateway.on("PATCH", f"{P}/connectors/sales", json_reply(CONNECTOR))
+    fs.update_storage_connector("sales", description="x")
+    assert sdk_gateway.last().json == {"description": "x"}
+    fs.update_storage_connector("sales", options={"bucket": "b"}, secret="aws-sm:x")
+    assert sdk_gateway.last().json == {"options": {"bucket": "b"}, "secret": "aws-sm:x"}
+    fs.update_storage_connector("sales", without_secret=True)
+    assert sdk_gateway.last().json == {"secret": None}
+    with pytest.raises(errors.InvalidInputError, match="not both"):
+        fs.update_storage_connector("sales", secret="aws-sm:x", without_secret=True)
+
+
 def test_testing_and_deleting(fs, sdk_gateway):
     sdk_gateway.on("POST", f"{P}/connectors/sales/test", json_reply({"latency_ms": 1.5}))
     assert fs.test_storage_connector("sales") == 1.5
@@ -119,3 +159,41 @@ def test_against_a_gateway_and_a_database(source, tmp_path: Path, local_warehous
         connection.delete_storage_connector("sales")
         with pytest.raises(errors.ConnectorNotFoundError):
             connection.get_storage_connector("sales")
+
+
+def test_buckets_and_folders_against_a_gateway(
+    tmp_path: Path, local_warehouse, seaweedfs, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OAST_SECRET_BUCKET", '{"access_key_id": "admin", "secret_access_key": "adminsecret"}')
+    world = make_world(
+        tmp_path / "data",
+        None,
+        local_warehouse,
+        secrets=SecretSettings(local="football=env:OAST_SECRET_BUCKET"),
+        connectors=ConnectorSettings(allowed_networks="127.0.0.0/8", allow_http=True),
+    )
+    world.projects("football")
+    with listening(world), world.connect("football") as connection:
+        built_in = connection.get_storage_connectors()
+        assert built_in == [
+            ("football", "JDBC"),
+            (connection.project_training_datasets_sink(), "HOPSFS"),
+            (connection.project_featurestore(), "JDBC"),
+        ]
+        for name, _ in built_in:
+            assert connection.get_storage_connector(name).built_in
+            assert connection.test_storage_connector(name) >= 0
+            with pytest.raises(errors.ConflictError) as refusal:
+                connection.delete_storage_connector(name)
+            assert refusal.value.code == "connector-built-in"
+        options = {"endpoint_url": seaweedfs.endpoint_url, "secret": "env:OAST_SECRET_BUCKET"}
+        connection.create_s3_connector("landing", f"s3a://{seaweedfs.new_bucket()}", prefix="in", **options)
+        assert connection.test_storage_connector("landing") > 0
+        with pytest.raises(errors.RefusedInputError):
+            connection.update_storage_connector("landing", options={"bucket": "elsewhere"})
+        with pytest.raises(errors.PlainPasswordError):
+            connection.create_s3_connector("keys", "s3a://key:secret@bucket")
+        connection.create_hopsfs_connector("resources")
+        assert connection.test_storage_connector("resources") > 0
+        connection.delete_storage_connector("landing")
+        assert connection.get_storage_connectors() == [*built_in, ("resources", "HOPSFS")]

@@ -22,6 +22,8 @@ class ConnectorSchema(Schema):
     created_by = fields.String()
     updated_at = fields.AwareDateTime(format="iso")
     revision = fields.Integer()
+    built_in = fields.Boolean()
+    external_id = fields.String(allow_none=True)
 
 
 class ConnectorCreateSchema(CommandSchema):

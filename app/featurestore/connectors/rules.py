@@ -48,7 +48,7 @@ def read_options(given: Mapping[str, Any]) -> ServerOptions | FileOptions:
     refuse_passwords(given)
     engine = given.get("engine")
     if engine not in ENGINES:
-        raise _invalid({"engine": f"must be one of {', '.join(ENGINES)}"})
+        raise invalid({"engine": f"must be one of {', '.join(ENGINES)}"})
     checks = _FILE_CHECKS if engine == "sqlite" else _SERVER_CHECKS
     fields = _FILE_FIELDS if engine == "sqlite" else _SERVER_FIELDS
     defaults: dict[str, Any] = {} if engine == "sqlite" else {"port": DEFAULT_PORTS[engine], "tls_mode": "verify-full"}
@@ -56,7 +56,7 @@ def read_options(given: Mapping[str, Any]) -> ServerOptions | FileOptions:
     wrong = {name: f"is not known; there are {', '.join(fields)}" for name in values if name not in fields}
     wrong |= {name: message for name, (fits, message) in checks.items() if not fits(values.get(name))}
     if wrong:
-        raise _invalid(wrong)
+        raise invalid(wrong)
     return FileOptions(**values) if engine == "sqlite" else ServerOptions(**values)
 
 
@@ -69,7 +69,7 @@ def refuse_passwords(given: Mapping[str, Any]) -> None:
         raise PlainPasswordError
 
 
-def _invalid(wrong: Mapping[str, str]) -> InvalidInputError:
+def invalid(wrong: Mapping[str, str]) -> InvalidInputError:
     return InvalidInputError(
         f"Some options are not valid: {', '.join(str(name)[:80] for name in wrong)}.",
         errors=[{"field": f"options.{str(name)[:80]}", "message": message} for name, message in wrong.items()],
@@ -80,7 +80,7 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _is_host(value: Any) -> bool:
+def is_host(value: Any) -> bool:
     return isinstance(value, str) and (_HOST.fullmatch(value) is not None or _is_address(value))
 
 
@@ -97,7 +97,7 @@ def _is_port(value: Any) -> bool:
 
 _Check = tuple[Callable[[Any], bool], str]
 _SERVER_CHECKS: dict[str, _Check] = {
-    "host": (_is_host, "must be one host name or one IP address"),
+    "host": (is_host, "must be one host name or one IP address"),
     "port": (_is_port, "must be a number from 1 to 65535"),
     "database": (_matches(_DATABASE), "must be 1 to 63 of letters, digits, _, . and -"),
     "user": (_matches(_USER), "must be 1 to 128 characters without white space"),

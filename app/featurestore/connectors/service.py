@@ -5,13 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.featurestore.connectors.built_in import (
+    BuiltInConnector,
+    built_in_connectors,
+    find_built_in,
+    page_after_built_in,
+)
 from app.featurestore.connectors.errors import ConnectorExistsError, ConnectorInUseError, ConnectorStaleError
-from app.featurestore.connectors.kinds import Kinds, Options
+from app.featurestore.connectors.kinds import CredentialKind, Kinds, Options
 from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
 from app.featurestore.connectors.secrets import ProjectSecrets
@@ -20,11 +26,12 @@ from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError, NotPermittedError
 from infra.ids import IdFactory
-from tenancy.access import Authorizer
+from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
 from tenancy.names import require_name
 from tenancy.principals import RequestContext
+from tenancy.projects.models import Project
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,10 @@ class UpdateConnector:
 
 @dataclass(frozen=True)
 class ConnectorInfo:
-    """`secret` is the reference, and only for those who may change the connector."""
+    """`secret` is the reference, and only for those who may change the connector.
+
+    `external_id` is what the gateway says where it assumes a role; `built_in` ones are nobody's to change.
+    """
 
     id: UUID
     project: str
@@ -64,9 +74,11 @@ class ConnectorInfo:
     created_by: str
     updated_at: datetime
     revision: int
+    built_in: bool = False
+    external_id: str | None = None
 
     @classmethod
-    def of(cls, connector: StorageConnector, *, with_secret: bool) -> "ConnectorInfo":
+    def of(cls, connector: StorageConnector, external_id: str | None, *, with_secret: bool) -> "ConnectorInfo":
         return cls(
             id=connector.id,
             project=connector.project.name,
@@ -80,12 +92,31 @@ class ConnectorInfo:
             created_by=connector.created_by,
             updated_at=connector.updated_at,
             revision=connector.revision,
+            external_id=external_id,
+        )
+
+    @classmethod
+    def of_built_in(cls, connector: BuiltInConnector, project: Project) -> "ConnectorInfo":
+        return cls(
+            id=uuid5(project.id, f"connector:{connector.name}"),
+            project=project.name,
+            name=connector.name,
+            kind=connector.kind,
+            description=connector.description,
+            options=connector.options,
+            has_secret=False,
+            secret=None,
+            created_at=project.created_at,
+            created_by=project.created_by,
+            updated_at=project.created_at,
+            revision=1,
+            built_in=True,
         )
 
 
 @dataclass(frozen=True)
 class ConnectorTestInfo:
-    """How long it took to connect, log in and read one value."""
+    """How long it took to connect, log in and read one value, or to list one file."""
 
     latency_ms: float
 
@@ -121,12 +152,15 @@ class ConnectorService:
         require_name(command.name, "storage connector")
         with self._database.write() as uow:
             access = self._authorizer.require(uow.session, context.principal, Action.CONNECTOR_CREATE, project)
+            taken = ConnectorExistsError(f"There is a storage connector {command.name!r} already.")
+            if find_built_in(access.project, command.name) is not None:
+                raise taken
             now = self._clock.now()
             connector = StorageConnector(
                 id=self._ids(),
                 project_id=access.project_id,
                 name=command.name,
-                kind=command.kind,
+                kind=command.kind.upper(),
                 description=command.description,
                 options=self._kinds.load(command.kind.lower()).accept(command.options),
                 secret_ref=self._reference(access.project, command.secret),
@@ -134,25 +168,38 @@ class ConnectorService:
                 created_by=context.principal.name,
                 updated_at=now,
             )
+            self._require_credentials(connector)
             uow.session.add(connector)
-            uow.flush_or(ConnectorExistsError(f"There is a storage connector {command.name!r} already."))
+            uow.flush_or(taken)
             uow.session.refresh(connector)
             self._record(uow, context, Action.CONNECTOR_CREATE, connector, options=connector.options)
             uow.commit()
-            return ConnectorInfo.of(connector, with_secret=True)
+            return self._info(connector, with_secret=True)
 
     def get(self, context: RequestContext, project: str, name: str) -> ConnectorInfo:
         with self._database.read() as session:
-            connector = self._load(session, context, Action.CONNECTOR_READ, project, name)
-            return ConnectorInfo.of(connector, with_secret=self._may_change(session, context, project))
+            access = self._authorizer.require(session, context.principal, Action.CONNECTOR_READ, project)
+            found = self._find_built_in(session, access, name)
+            if found is not None:
+                return ConnectorInfo.of_built_in(found, session.get_one(Project, access.project_id))
+            connector = ConnectorRepository(session).get(access.project_id, name)
+            return self._info(connector, with_secret=self._may_change(session, context, project))
 
     def list_connectors(self, context: RequestContext, project: str, page: PageRequest) -> Page[ConnectorInfo]:
         with self._database.read() as session:
             access = self._authorizer.require(session, context.principal, Action.CONNECTOR_LIST, project)
             with_secret = self._may_change(session, context, project)
-            query = ConnectorRepository(session).of_project(access.project_id)
-            found: Page[StorageConnector] = paginate(session, query, page, [StorageConnector.name])
-            return found.map(lambda connector: ConnectorInfo.of(connector, with_secret=with_secret))
+            repository = ConnectorRepository(session)
+            query, own = repository.of_project(access.project_id), session.get_one(Project, access.project_id)
+            first = [
+                each for each in built_in_connectors(own.name) if not repository.find(access.project_id, each.name)
+            ]
+
+            def rest(page: PageRequest) -> Page[ConnectorInfo]:
+                found: Page[StorageConnector] = paginate(session, query, page, [StorageConnector.name])
+                return found.map(lambda connector: self._info(connector, with_secret=with_secret))
+
+            return page_after_built_in([ConnectorInfo.of_built_in(each, own) for each in first], page, rest)
 
     def update(
         self,
@@ -163,21 +210,17 @@ class ConnectorService:
         expected_revision: int | None = None,
     ) -> ConnectorInfo:
         """Who points it elsewhere must name the secret again: it shall not follow unasked to another host."""
-        if command.options is not None and not command.changes_secret:
-            raise InvalidInputError(
-                "New options need the secret named again, or `secret: null`.",
-                hint="A secret belongs to the place that it was given for.",
-            )
         with self._database.write() as uow:
             connector = self._load(uow.session, context, Action.CONNECTOR_UPDATE, project, name)
             if expected_revision not in (None, connector.revision):
                 raise ConnectorStaleError(
                     f"The storage connector is at revision {connector.revision}, not {expected_revision}."
                 )
+            _require_secret_named(connector, command)
             self._apply(connector, command)
             self._record(uow, context, Action.CONNECTOR_UPDATE, connector, options=connector.options)
             _commit_revision(uow)
-            return ConnectorInfo.of(connector, with_secret=True)
+            return self._info(connector, with_secret=True)
 
     def delete(self, context: RequestContext, project: str, name: str) -> None:
         with self._database.write() as uow:
@@ -191,10 +234,15 @@ class ConnectorService:
             uow.commit()
 
     def test(self, context: RequestContext, project: str, name: str) -> ConnectorTestInfo:
-        """Connect, log in and read one value; the errors say which of the three failed."""
+        """Connect, log in and read one value, or list one file; the errors say which of these failed."""
         with self._database.read() as session:
-            connector = self._load(session, context, Action.CONNECTOR_TEST, project, name)
-            kind, options, reference = connector.kind, dict(connector.options), connector.secret_ref
+            access = self._authorizer.require(session, context.principal, Action.CONNECTOR_TEST, project)
+            if self._find_built_in(session, access, name) is not None:
+                # Whatever they are called: all that is behind them is the project's part of the warehouse.
+                kind, options, reference = "HOPSFS", {"dataset_name": f"{access.project}_Training_Datasets"}, None
+            else:
+                connector = ConnectorRepository(session).get(access.project_id, name)
+                kind, options, reference = connector.kind, dict(connector.options), connector.secret_ref
         secret = self._secrets.resolve(project, reference)
         started = time.perf_counter()
         self._kinds.load(kind.lower()).test(project, options, secret)
@@ -207,7 +255,32 @@ class ConnectorService:
             connector.options = self._kinds.load(connector.kind.lower()).accept(command.options)
         if command.changes_secret:
             connector.secret_ref = self._reference(connector.project.name, command.secret)
+        if command.options is not None or command.changes_secret:
+            self._require_credentials(connector)
         connector.updated_at = self._clock.now()
+
+    def _info(self, connector: StorageConnector, *, with_secret: bool) -> ConnectorInfo:
+        return ConnectorInfo.of(connector, self._external_id(connector), with_secret=with_secret)
+
+    def _external_id(self, connector: StorageConnector) -> str | None:
+        try:
+            kind = self._kinds.load(connector.kind.lower())
+        except InvalidInputError:  # of a package that is not installed any more: shown all the same
+            return None
+        if not isinstance(kind, CredentialKind):
+            return None
+        return kind.external_id(connector.project.name, dict(connector.options))
+
+    def _require_credentials(self, connector: StorageConnector) -> None:
+        kind = self._kinds.load(connector.kind.lower())
+        if isinstance(kind, CredentialKind):
+            kind.require_credentials(connector.options, has_secret=connector.secret_ref is not None)
+
+    def _find_built_in(self, session: Session, access: Access, name: str) -> BuiltInConnector | None:
+        """What a project stored before there were any of the name goes on being what that name means."""
+        found = find_built_in(access.project, name)
+        is_stored = found is not None and ConnectorRepository(session).find(access.project_id, name) is not None
+        return None if is_stored else found
 
     def _reference(self, project: str, text: str | None) -> str | None:
         return None if text is None else str(self._secrets.require_own(project, text))
@@ -242,6 +315,14 @@ class ConnectorService:
     ) -> None:
         self._audit.record(
             uow.session, context, action, project_id=connector.project_id, subject=connector.name, **detail
+        )
+
+
+def _require_secret_named(connector: StorageConnector, command: UpdateConnector) -> None:
+    if command.options is not None and connector.secret_ref is not None and not command.changes_secret:
+        raise InvalidInputError(
+            "New options need the secret named again, or `secret: null`.",
+            hint="A secret belongs to the place that it was given for.",
         )
 
 

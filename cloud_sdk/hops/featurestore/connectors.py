@@ -1,4 +1,4 @@
-"""Storage connectors, and feature groups whose rows stay in the databases behind them."""
+"""Storage connectors of every kind, and feature groups whose rows stay in the databases behind them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Dict, List, Optional, Tuple, Union
 
 from hops.featurestore.arguments import checked_name, checked_version
+from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.metadata import FeatureGroup, StorageConnector, from_json
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.upload import new_idempotency_key
@@ -50,14 +51,86 @@ class ConnectorOperations(Operations):
             "tls_mode": tls_mode,
             "path": path,
         }
-        body = {
-            "name": name,
-            "kind": "JDBC",
-            "description": description,
-            "options": {field: value for field, value in given.items() if value is not None},
-            "secret": secret,
+        return self._create_connector(name, "JDBC", given, secret, description, featurestore)
+
+    def create_redshift_connector(
+        self,
+        name: str,
+        *,
+        host: Optional[str] = None,
+        port: Optional[int] = None,
+        database: Optional[str] = None,
+        user: Optional[str] = None,
+        tls_mode: Optional[str] = None,
+        connection_string: Optional[str] = None,
+        arguments: Optional[str] = None,
+        secret: Optional[str] = None,
+        description: str = "",
+        featurestore: Optional[str] = None,
+    ) -> StorageConnector:
+        given: Dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "database": database,
+            "user": user,
+            "tls_mode": tls_mode,
+            "connection_string": connection_string,
+            "arguments": arguments,
         }
-        return from_json(StorageConnector, self._session.send("POST", self._connectors_path(featurestore), body))
+        return self._create_connector(name, "REDSHIFT", given, secret, description, featurestore)
+
+    def create_s3_connector(
+        self,
+        name: str,
+        bucket: str,
+        *,
+        prefix: Optional[str] = None,
+        region: Optional[str] = None,
+        endpoint_url: Optional[str] = None,
+        secret: Optional[str] = None,
+        role_arn: Optional[str] = None,
+        description: str = "",
+        featurestore: Optional[str] = None,
+    ) -> StorageConnector:
+        given: Dict[str, Any] = {
+            "bucket": bucket,
+            "prefix": prefix,
+            "region": region,
+            "endpoint_url": endpoint_url,
+            "role_arn": role_arn,
+        }
+        return self._create_connector(name, "S3", given, secret, description, featurestore)
+
+    def create_hopsfs_connector(
+        self,
+        name: str,
+        dataset_name: Optional[str] = None,
+        *,
+        description: str = "",
+        featurestore: Optional[str] = None,
+    ) -> StorageConnector:
+        given = {"dataset_name": name if dataset_name is None else dataset_name}
+        return self._create_connector(name, "HOPSFS", given, None, description, featurestore)
+
+    def update_storage_connector(
+        self,
+        storage_connector_name: str,
+        *,
+        options: Optional[Mapping[str, Any]] = None,
+        secret: Optional[str] = None,
+        without_secret: bool = False,
+        description: Optional[str] = None,
+        featurestore: Optional[str] = None,
+    ) -> StorageConnector:
+        if without_secret and secret is not None:
+            raise InvalidInputError("Give either secret= or without_secret=True, not both.")
+        body: Dict[str, Any] = {} if options is None else {"options": dict(options)}
+        if secret is not None or without_secret:
+            body["secret"] = secret
+        if description is not None:
+            body["description"] = description
+        answer = self._session.send("PATCH", self._connector_path(featurestore, storage_connector_name), body)
+        return from_json(StorageConnector, answer)
 
     def delete_storage_connector(self, storage_connector_name: str, featurestore: Optional[str] = None) -> None:
         self._session.send("DELETE", self._connector_path(featurestore, storage_connector_name))
@@ -99,6 +172,24 @@ class ConnectorOperations(Operations):
         path = url_path("projects", self._session.owner_of(featurestore), "feature-groups")
         headers = {"Idempotency-Key": new_idempotency_key()}
         return FeatureGroup.from_json(self._session.send("POST", path, body, headers=headers))
+
+    def _create_connector(
+        self,
+        name: str,
+        kind: str,
+        given: Mapping[str, Any],
+        secret: Optional[str],
+        description: str,
+        featurestore: Optional[str],
+    ) -> StorageConnector:
+        body = {
+            "name": name,
+            "kind": kind,
+            "description": description,
+            "options": {field: value for field, value in given.items() if value is not None},
+            "secret": secret,
+        }
+        return from_json(StorageConnector, self._session.send("POST", self._connectors_path(featurestore), body))
 
     def _connector_path(self, featurestore: Optional[str], name: str, *rest: str) -> str:
         return self._connectors_path(featurestore, checked_name(name, "storage connector"), *rest)
