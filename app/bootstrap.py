@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.files import FileReader
 from app.featurestore.connectors.hopsfs import HopsfsKind
 from app.featurestore.connectors.jdbc import JdbcKind
 from app.featurestore.connectors.kinds import ConnectorKind
@@ -25,6 +26,9 @@ from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandS
 from app.featurestore.feature_groups.optimizing import OptimizeService
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.service import FeatureGroupService
+from app.featurestore.imports.handlers import ImportFilesKind, ImportSqlKind
+from app.featurestore.imports.service import ImportService
+from app.featurestore.imports.spool import ImportLimits
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind
 from app.featurestore.jobs.queue import RunQueue
@@ -53,11 +57,17 @@ from infra.database.unit_of_work import Database
 from infra.engines.process_engine import ProcessEngine
 from infra.errors import NotFoundError
 from infra.formats.csv import csv_format, tsv_format
+from infra.formats.foreign.avro import ForeignAvro
+from infra.formats.foreign.delimited import foreign_csv, foreign_tsv
+from infra.formats.foreign.json_lines import ForeignJsonLines
+from infra.formats.foreign.orc import ForeignOrc
+from infra.formats.foreign.parquet import ForeignParquet
 from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
 from infra.ports.engine import QueryLimits
 from infra.ports.files import FileLimits
 from infra.ports.formats import DataFormat
+from infra.ports.imports import ImportFormat
 from infra.ports.secrets import SecretStore
 from infra.ports.sources import SourceLimits, SqlSource
 from infra.registry import Registry
@@ -134,7 +144,23 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine),
         TRAINING_DATASET: TrainingDatasetSubjects(store=store, formats=_formats()),
     }
+    feature_groups = FeatureGroupService(
+        **tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id, follower=follower
+    )
+    imports = ImportService(
+        database=database,
+        authorizer=authorizer,
+        groups=feature_groups,
+        files=FileReader(kinds=kinds, secrets=secrets),
+        sql=reader,
+        formats=_import_formats(),
+        limits=ImportLimits(
+            settings.connectors.max_rows, settings.connectors.max_bytes, directory=settings.uploads.spool_dir
+        ),
+    )
     built_in_kinds: dict[str, JobKind] = {
+        "import_files": ImportFilesKind(imports),
+        "import_sql": ImportSqlKind(imports),
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
         "optimize": OptimizeKind(
             OptimizeService(database=database, authorizer=authorizer, tables=tables, engine=engine)
@@ -170,9 +196,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         ),
         on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
         on_demand_sources=on_demand,
-        feature_groups=FeatureGroupService(
-            **tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id, follower=follower
-        ),
+        feature_groups=feature_groups,
         feature_group_history=FeatureGroupHistoryService(**tenancy, tables=tables, locations=locations, ids=new_id),
         changes=ChangeService(database=database, authorizer=authorizer, tables=tables, engine=engine),
         queries=queries,
@@ -293,3 +317,17 @@ def _own_files(settings: Settings) -> tuple[Path, ...]:
 def _formats() -> Registry[DataFormat]:
     built_in = (ParquetFormat(), csv_format(), tsv_format())
     return Registry("oasthouse.data_formats", {data_format.name: data_format for data_format in built_in})
+
+
+def _import_formats() -> Registry[ImportFormat]:
+    json_lines = ForeignJsonLines()
+    built_in: dict[str, ImportFormat] = {
+        "parquet": ForeignParquet(),
+        "csv": foreign_csv(),
+        "tsv": foreign_tsv(),
+        "orc": ForeignOrc(),
+        "avro": ForeignAvro(),
+        "json": json_lines,
+        "jsonl": json_lines,
+    }
+    return Registry("oasthouse.import_formats", built_in)

@@ -121,6 +121,11 @@ class IdempotencyLedger:
             uow.commit()
             return record.pinned
 
+    def find_pin(self, claim_id: UUID) -> int | None:
+        """What an earlier attempt has pinned, if one came that far."""
+        with self._database.read() as session:
+            return session.scalar(select(IdempotencyRecord.pinned).where(IdempotencyRecord.id == claim_id))
+
     def end_lease(self, claim: Claim) -> None:
         """The attempt failed and is over, perhaps with an effect: the same request may come again at once."""
         with self._database.write() as uow:

@@ -118,6 +118,9 @@ class TableStore(Protocol):
     def write(self, location: str, write: Write) -> Commit:
         """Commit once. Raises StorageUnavailableError when neither success nor failure could be established in time."""
 
+    def find_commit(self, location: str, request_id: str, since_version: int) -> Commit | None:
+        """What a write of this id has committed after `since_version`."""
+
     def version(self, location: str) -> int: ...
 
     def snapshot(self, location: str, version: int | None = None) -> Snapshot: ...

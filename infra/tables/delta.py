@@ -100,6 +100,10 @@ class DeltaTableStore:
         with self._locks.held(uri, backoff.remaining):
             return self._write_once(location, write, backoff)
 
+    def find_commit(self, location: str, request_id: str, since_version: int) -> Commit | None:
+        log = self._log(location)
+        return log.find(request_id, after=since_version, until=log.newest())
+
     def version(self, location: str) -> int:
         return self._log(location).newest()
 

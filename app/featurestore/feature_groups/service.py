@@ -197,19 +197,27 @@ class FeatureGroupService:
         rows = conform(frame, schema)
         commit = self._commit(context, location, mode, rows, keys)
         info = InsertInfo(rows.rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
-        try:
-            with self._database.write() as uow:
-                group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
-                FeatureGroupRepository(uow.session).note_table_version(group, commit.version)
-                self._follower.group_written(uow.session, group, context.principal.name)
-                self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, mode=mode.value, rows=rows.rows)
-                context.remember(uow.session, info)
-                uow.commit()
-        except FeatureGroupNotFoundError:
-            # Deleted, and its bytes removed, while these rows were written: they must not stay behind.
-            self._locations.remove(location)
-            raise
-        return info
+        return self._note_insert(context, project, name, version, location, info)
+
+    def finish_insert(
+        self, context: RequestContext, project: str, name: str, version: int, mode: WriteMode
+    ) -> InsertInfo | None:
+        """End an insert of which an earlier attempt has committed the rows and nothing more; None where none has.
+
+        For those whose rows may be others by now, or gone: `insert` finds the commit as well, but asks for the rows first.
+        """
+        pinned = self._ledger.find_pin(context.claim_id) if context.claim_id is not None else None
+        if pinned is None:
+            return None
+        with self._database.read() as session:
+            group = require_stored(self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version))
+            location = group.location
+        commit = self._tables.find_commit(location, str(context.claim_id), pinned)
+        if commit is None:
+            return None
+        rows = commit.rows_inserted + commit.rows_updated
+        info = InsertInfo(rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
+        return self._note_insert(context, project, name, version, location, info)
 
     def list_partitions(
         self, context: RequestContext, project: str, name: str, version: int
@@ -223,6 +231,24 @@ class FeatureGroupService:
         found = {tuple(file.partition[column] for column in columns) for file in self._tables.snapshot(location).files}
         ordered = sorted(found, key=lambda values: [(value is None, value or "") for value in values])
         return [dict(zip(columns, values, strict=True)) for values in ordered]
+
+    def _note_insert(
+        self, context: RequestContext, project: str, name: str, version: int, location: str, info: InsertInfo
+    ) -> InsertInfo:
+        try:
+            with self._database.write() as uow:
+                group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
+                FeatureGroupRepository(uow.session).note_table_version(group, info.table_version)
+                self._follower.group_written(uow.session, group, context.principal.name)
+                detail = {"mode": info.mode, "rows": info.rows_received}
+                self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, **detail)
+                context.remember(uow.session, info)
+                uow.commit()
+        except FeatureGroupNotFoundError:
+            # Deleted, and its bytes removed, while these rows were written: they must not stay behind.
+            self._locations.remove(location)
+            raise
+        return info
 
     def _commit(
         self, context: RequestContext, location: str, mode: WriteMode, rows: ConformedFrame, keys: Sequence[str]

@@ -50,3 +50,6 @@ def _unknown(given: Any, stored: Any, path: str = "") -> Any:
                 yield f"{path}{name}"
             else:
                 yield from _unknown(value, stored[name], f"{path}{name}.")
+    elif isinstance(given, list | tuple) and isinstance(stored, list) and len(given) == len(stored):
+        for position, (value, kept) in enumerate(zip(given, stored, strict=True)):
+            yield from _unknown(value, kept, f"{path}{position}.")

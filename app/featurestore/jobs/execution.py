@@ -92,6 +92,7 @@ class RunExecution:
             arguments=row.arguments,
             requested_by=row.requested_by,
             log=StoredRunLog(self._database, self._queue, self._clock, attempt),
+            job=row.job_name,
             own_context=context,
         )
 

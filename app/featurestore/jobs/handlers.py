@@ -24,7 +24,8 @@ class Run:
     """A run under way.
 
     `context` is that of a request: its principal is who the run acts for, its `remember` ends the run in the transaction of
-    its effect, so that an effect is never had twice. It is None for what the gateway does of itself.
+    its effect, so that an effect is never had twice. It is None for what the gateway does of itself. `job` is the name of the
+    one that it is a run of.
     """
 
     id: UUID
@@ -35,6 +36,7 @@ class Run:
     arguments: Mapping[str, Any]
     requested_by: str
     log: RunLog
+    job: str | None = None
     own_context: RequestContext | None = None
 
     @property
