@@ -124,6 +124,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     training_datasets = TrainingDatasetService(
         **tenancy,
         rows=RowSources(queries, sql),
+        tables=tables,
         store=store,
         locations=locations,
         formats=_formats(),

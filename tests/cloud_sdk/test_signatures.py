@@ -47,6 +47,10 @@ ORIGINAL = {
     "get_featuregroup_features_list": "featuregroup, version=None, featurestore=None",
     "get_training_dataset_features_list": "training_dataset, version=None, featurestore=None",
     "get_training_dataset": "training_dataset, featurestore=None, training_dataset_version=1, dataframe_type='spark'",
+    "insert_into_training_dataset": f"df, training_dataset, featurestore=None, training_dataset_version=1, {STATS}, "
+    "write_mode='overwrite'",
+    "get_training_dataset_tf_record_schema": "training_dataset, training_dataset_version=1, featurestore=None",
+    "get_dataframe_tf_record_schema": "spark_df, fixed=True",
     "get_training_dataset_path": "training_dataset, featurestore=None, training_dataset_version=1",
     "add_metadata": "featuregroup_name, metadata, featuregroup_version=1, featurestore=None",
     "get_metadata": "featuregroup_name, keys=[], featuregroup_version=1, featurestore=None",
@@ -61,8 +65,9 @@ ORIGINAL = {
 OURS = {
     "append_features", "changes_between", "get_commits",
     "explain", "update_featuregroup_metadata", "delete_featuregroup", "delete_training_dataset", "get_training_dataset_manifest",
-    "set_progress", "explain_sql",
-    "create_jdbc_connector", "delete_storage_connector", "test_storage_connector",
+    "set_progress", "explain_sql", "iter_training_dataset", "recreate_training_dataset",
+    "create_jdbc_connector", "create_s3_connector", "create_redshift_connector", "create_hopsfs_connector",
+    "update_storage_connector", "delete_storage_connector", "test_storage_connector",
 }  # fmt: skip
 
 

@@ -142,6 +142,8 @@ def _options(route: Route) -> dict[str, Any]:
         return {"json": {"features": [{"name": "later", "type": "double"}]}}
     if route.rule.endswith("/tags/<tag>"):
         return {"json": {"value": "changed"}}
+    if route.rule.endswith("/recreate"):
+        return {"json": {}}
     if "/sql" in route.rule:
         return {"json": {"query": "SELECT plain FROM group_1"}}
     if route.operation.action is Action.SHARE_ANSWER:

@@ -1,4 +1,4 @@
-from infra.errors import ConflictError, NotFoundError
+from infra.errors import ConflictError, InvalidInputError, NotFoundError
 
 
 class TrainingDatasetNotFoundError(NotFoundError):
@@ -13,6 +13,20 @@ class TrainingDatasetExistsError(ConflictError):
 
     code = "training-dataset-exists"
     title = "The training dataset exists"
+
+
+class TrainingDatasetChangedError(ConflictError):
+    """Other rows were written since it was looked at."""
+
+    code = "training-dataset-changed"
+    title = "The training dataset changed meanwhile"
+
+
+class NotReproducibleError(InvalidInputError):
+    """What the training dataset was made from is not there any more, or never was kept."""
+
+    code = "training-dataset-not-reproducible"
+    title = "The training dataset cannot be made again"
 
 
 class TrainingFileNotFoundError(NotFoundError):

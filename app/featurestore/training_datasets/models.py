@@ -11,7 +11,10 @@ from tenancy.projects.models import Project
 
 
 class TrainingDataset(Base):
-    """Files made once from features or from a frame. The manifest says which files, from what; it never changes."""
+    """Files made from features or from a frame. The manifest says which files, from what.
+
+    Neither ever changes at its place: other rows are written elsewhere, and the row of this table then names that.
+    """
 
     __tablename__ = "training_dataset"
     __table_args__ = (UniqueConstraint("project_id", "name", "version"),)

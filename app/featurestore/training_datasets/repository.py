@@ -1,7 +1,7 @@
 from difflib import get_close_matches
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.featurestore.training_datasets.errors import TrainingDatasetNotFoundError
@@ -18,6 +18,11 @@ class TrainingDatasetRepository:
 
     def find(self, project_id: UUID, name: str, version: int) -> TrainingDataset | None:
         return self._session.scalar(self.of_project(project_id, name).where(TrainingDataset.version == version))
+
+    def next_version(self, project_id: UUID, name: str) -> int:
+        """One more than the highest; 1 of a name that there is not."""
+        versions = select(func.max(TrainingDataset.version)).where(TrainingDataset.project_id == project_id)
+        return (self._session.scalar(versions.where(TrainingDataset.name == name)) or 0) + 1
 
     def get(self, project_id: UUID, name: str, version: int) -> TrainingDataset:
         dataset = self.find(project_id, name, version)

@@ -31,12 +31,16 @@ from hops.featurestore.functions.connecting import (
     set_progress,
 )
 from hops.featurestore.functions.connectors import (
+    create_hopsfs_connector,
     create_jdbc_connector,
     create_on_demand_featuregroup,
+    create_redshift_connector,
+    create_s3_connector,
     delete_storage_connector,
     get_storage_connector,
     get_storage_connectors,
     test_storage_connector,
+    update_storage_connector,
 )
 from hops.featurestore.functions.feature_groups import (
     add_metadata,
@@ -55,22 +59,34 @@ from hops.featurestore.functions.sql import explain_sql, sql
 from hops.featurestore.functions.training_datasets import (
     create_training_dataset,
     delete_training_dataset,
+    get_dataframe_tf_record_schema,
     get_training_dataset,
     get_training_dataset_manifest,
     get_training_dataset_path,
+    get_training_dataset_tf_record_schema,
+    insert_into_training_dataset,
+    iter_training_dataset,
+    recreate_training_dataset,
 )
+from hops.featurestore.tf_records import RecordFeature
+from hops.featurestore.training_batches import TrainingBatches
 
 __all__ = [
     "Connection",
     "FeatureStoreError",
     "Join",
+    "RecordFeature",
+    "TrainingBatches",
     "add_metadata",
     "append_features",
     "changes_between",
     "connect",
     "create_featuregroup",
+    "create_hopsfs_connector",
     "create_jdbc_connector",
     "create_on_demand_featuregroup",
+    "create_redshift_connector",
+    "create_s3_connector",
     "create_training_dataset",
     "delete_featuregroup",
     "delete_storage_connector",
@@ -78,6 +94,7 @@ __all__ = [
     "explain",
     "explain_sql",
     "get_commits",
+    "get_dataframe_tf_record_schema",
     "get_feature",
     "get_featuregroup",
     "get_featuregroup_features_list",
@@ -96,13 +113,18 @@ __all__ = [
     "get_training_dataset_features_list",
     "get_training_dataset_manifest",
     "get_training_dataset_path",
+    "get_training_dataset_tf_record_schema",
     "get_training_datasets",
     "insert_into_featuregroup",
+    "insert_into_training_dataset",
+    "iter_training_dataset",
     "project_featurestore",
     "project_training_datasets_sink",
+    "recreate_training_dataset",
     "remove_metadata",
     "set_progress",
     "sql",
     "test_storage_connector",
     "update_featuregroup_metadata",
+    "update_storage_connector",
 ]

@@ -179,6 +179,10 @@ class TrainingDatasetExistsError(ConflictError):
     code = "training-dataset-exists"
 
 
+class TrainingDatasetChangedError(ConflictError):
+    code = "training-dataset-changed"
+
+
 class RequestInProgressError(ConflictError):
     code = "request-in-progress"
     retryable = True
@@ -214,6 +218,10 @@ class LabelsInvalidError(RefusedInputError):
 
 class SchemaMismatchError(RefusedInputError):
     code = "schema-mismatch"
+
+
+class NotReproducibleError(RefusedInputError):
+    code = "training-dataset-not-reproducible"
 
 
 class OnDemandFeatureGroupError(RefusedInputError):
