@@ -8,9 +8,11 @@ from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.files import FileReader
 from app.featurestore.connectors.hopsfs import HopsfsKind
 from app.featurestore.connectors.jdbc import JdbcKind
 from app.featurestore.connectors.kinds import ConnectorKind
@@ -42,8 +44,11 @@ from app.featurestore.statistics.handlers import StatisticsKind
 from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET, FeatureGroupSubjects, SubjectKind
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
+from app.featurestore.training_datasets.places import DatasetPlaces
+from app.featurestore.training_datasets.repository import TrainingDatasetRepository
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
+from app.featurestore.training_datasets.states import RecordedStates
 from app.settings import ConnectorSettings, SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
 from infra.crypto import Pepper
@@ -104,10 +109,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
     store, tables = open_object_store(warehouse), DeltaTableStore(warehouse)
     authorizer, audit = DatabaseAuthorizer(clock=clock), AuditLog(clock=clock, ids=new_id)
-    locations = Locations(database=database, store=store, clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
     engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
     kinds, secrets = _connector_kinds(settings, database, warehouse), _project_secrets(settings.secrets)
+    places = DatasetPlaces(database=database, store=store, connectors=FileReader(kinds=kinds, secrets=secrets))
+    locations = Locations(database=database, store=store, clock=clock, ids=new_id, external=places)
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
     on_demand = OnDemandSources(reader=reader)
     queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
@@ -120,19 +126,20 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     )
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
     runs = RunQueue(database=database, clock=clock, ids=new_id)
+    formats = _formats()
     follower = StatisticsFollower(queue=runs, after_commits=settings.statistics.after_commits)
     training_datasets = TrainingDatasetService(
         **tenancy,
-        rows=RowSources(queries, sql),
-        tables=tables,
-        store=store,
+        rows=RowSources(queries, sql, RecordedStates(database, authorizer, tables)),
+        places=places,
         locations=locations,
-        formats=_formats(),
+        formats=formats,
         ids=new_id,
+        follower=follower,
     )
     subjects: dict[str, SubjectKind] = {
         FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine),
-        TRAINING_DATASET: TrainingDatasetSubjects(store=store, formats=_formats()),
+        TRAINING_DATASET: TrainingDatasetSubjects(places=places, formats=formats),
     }
     built_in_kinds: dict[str, JobKind] = {
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
@@ -166,7 +173,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             ids=new_id,
             kinds=kinds,
             secrets=secrets,
-            uses=lambda session, connector_id: FeatureGroupRepository(session).names_reading_through(connector_id),
+            uses=_uses_of_connector,
         ),
         on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
         on_demand_sources=on_demand,
@@ -189,6 +196,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             direct_reads=settings.warehouse.direct_reads,
         ),
         training_datasets=training_datasets,
+        places=places,
         locations=locations,
         statistics=StatisticsService(
             database=database, authorizer=authorizer, audit=audit, queue=runs, subjects=subjects
@@ -198,6 +206,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),
         execution=RunExecution(database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock),
     )
+
+
+def _uses_of_connector(session: Session, connector_id: UUID) -> list[str]:
+    groups = FeatureGroupRepository(session).names_reading_through(connector_id)
+    return [*groups, *TrainingDatasetRepository(session).names_written_through(connector_id)]
 
 
 def _s3_options(settings: WarehouseSettings) -> S3Options:

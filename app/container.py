@@ -16,6 +16,7 @@ from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.statistics.service import StatisticsService
+from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import Settings
 from infra.clock import Clock
@@ -55,6 +56,7 @@ class Container:
     sql: SqlService
     parts: PartService
     training_datasets: TrainingDatasetService
+    places: DatasetPlaces
     locations: Locations
     statistics: StatisticsService
     jobs: JobService

@@ -84,7 +84,7 @@ def _example(row: Mapping[str, Any]) -> bytes:
         if isinstance(value, float):
             features[name].float_list.value.append(value)
         elif isinstance(value, int):
-            features[name].int64_list.value.append(value)
+            features[name].int64_list.value.append(int(value))
         elif value is not None:
             features[name].bytes_list.value.append(str(value).encode())
     return bytes(example.SerializeToString())

@@ -54,7 +54,7 @@ def kinds(table: pa.Table, *labels: str) -> set[tuple[str, str]]:
         (pa.array([dt.date(2024, 1, 1)] * 2), {"constant", "time-range"}),
         (pa.array([], pa.int64()), set()),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_what_is_noticed_of_a_column(column: pa.Array, expected: set[str]) -> None:
     for batch in (1, 100):

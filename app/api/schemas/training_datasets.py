@@ -4,6 +4,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from app.api.schemas.queries import CompressionQuery, ExpressionSchema, Names
 from app.api.schemas.sql import SqlQuerySchema
+from app.api.schemas.statistics import StoredStatisticsOptions
 from app.featurestore.training_datasets.service import (
     CreateTrainingDataset,
     InsertMode,
@@ -61,6 +62,9 @@ class TrainingDatasetCreateSchema(CommandSchema):
     jobs = fields.List(text(256), validate=validate.Length(max=100))
     label = fields.String(allow_none=True)
     fixed = fields.Boolean(truthy={True}, falsy={False})
+    sink = fields.String(allow_none=True)
+    path = text(1_024, allow_none=True)
+    statistics = StoredStatisticsOptions()
 
 
 class TrainingRowsQuery(CompressionQuery):

@@ -34,3 +34,10 @@ class TrainingFileNotFoundError(NotFoundError):
 
     code = "training-file-not-found"
     title = "No such file"
+
+
+class SinkOccupiedError(ConflictError):
+    """Somebody's files are where a dataset was to be written."""
+
+    code = "sink-occupied"
+    title = "There are files already"

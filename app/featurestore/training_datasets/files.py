@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from infra.ports.storage import ObjectStore
 
 ROWS_PER_PART = 1_000_000
 MANIFEST: Final = "manifest.json"
-_LABELS: Final = "labels.arrow"
+LABELS: Final = "labels.arrow"
 _CHUNK: Final = 4 << 20
 
 
@@ -31,16 +32,30 @@ class WrittenFile:
 class DatasetFiles:
     """Everything that is done to the bytes of a dataset. Paths are those of its manifest, below its location."""
 
-    def __init__(self, store: ObjectStore, location: str) -> None:
-        self._store = store
+    def __init__(self, open_store: Callable[[], ObjectStore], location: str, uri: str) -> None:
+        """`open_store` is called when the first file is wanted, and not to say where they are."""
+        self._open_store = open_store
         self._location = location
+        self.uri = uri
 
-    @property
-    def uri(self) -> str:
-        return self._store.uri(self._location)
+    @cached_property
+    def _store(self) -> ObjectStore:
+        return self._open_store()
 
     def open(self, path: str) -> BinaryIO:
         return self._store.open_input(f"{self._location}/{path}")
+
+    def list_files(self) -> set[str]:
+        """What is there, whether or not a manifest names it."""
+        return {path.removeprefix(f"{self._location}/") for path in self._store.list_files(self._location)}
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of the bytes as they are now."""
+        digest = hashlib.sha256()
+        with closing(self.open(path)) as file:
+            while piece := file.read(_CHUNK):
+                digest.update(piece)
+        return digest.hexdigest()
 
     def write_parts(
         self,
@@ -69,14 +84,14 @@ class DatasetFiles:
     def write_labels(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> WrittenFile:
         """As an Arrow stream, beside the rows and not one of them."""
         rows = 0
-        with self._sink(_LABELS) as sink:
+        with self._sink(LABELS) as sink:
             measured = _Measured(sink)
             options = pa.ipc.IpcWriteOptions(compression="lz4")
             with pa.ipc.new_stream(pa.PythonFile(measured, "w"), schema, options=options) as writer:
                 for batch in batches:
                     writer.write_batch(batch)
                     rows += batch.num_rows
-        return WrittenFile(_LABELS, measured.bytes, measured.sha256, rows)
+        return WrittenFile(LABELS, measured.bytes, measured.sha256, rows)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Whoever has only the bucket still knows what is in it."""

@@ -17,7 +17,8 @@ class CreateTrainingDataset:
     """Rows come from `query`, from `sql`, or with the request as a frame. A frame beside `query` holds its labels.
 
     `label` is the column that is to be predicted, where the labels do not say so themselves. `fixed` asks for arrays of
-    one length to be described as such to readers of tfrecords.
+    one length to be described as such to readers of tfrecords. `sink` is a storage connector to whose place the files go,
+    to `path` there; None: the project's own place. `statistics` are options of what to compute of it; None: everything.
     """
 
     name: str
@@ -31,6 +32,9 @@ class CreateTrainingDataset:
     jobs: tuple[str, ...] = ()
     label: str | None = None
     fixed: bool = True
+    sink: str | None = None
+    path: str | None = None
+    statistics: dict[str, Any] | None = None
 
 
 class InsertMode(StrEnum):

@@ -13,8 +13,10 @@ from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
 from app.featurestore.training_datasets.files import DatasetFiles
+from app.featurestore.training_datasets.followers import DatasetFollower
 from app.featurestore.training_datasets.infos import InsertMode, TrainingDatasetInfo
 from app.featurestore.training_datasets.models import TrainingDataset
+from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.reading import TrainingDatasetReading, changed, schema_of
 from app.featurestore.training_datasets.rows import Rows
 from app.featurestore.training_datasets.splits import TIME, Splits
@@ -30,7 +32,6 @@ from infra.clock import Clock
 from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError, NotFoundError, StorageUnavailableError
 from infra.ports.formats import DataFormat
-from infra.ports.storage import ObjectStore
 from infra.registry import Registry
 from tenancy.access import Authorizer, require_creator_or_owner
 from tenancy.actions import Action
@@ -45,15 +46,17 @@ class TrainingDatasetInsertion(TrainingDatasetReading):
         database: Database,
         authorizer: Authorizer,
         audit: AuditLog,
-        store: ObjectStore,
+        places: DatasetPlaces,
         locations: Locations,
         formats: Registry[DataFormat],
         clock: Clock,
+        follower: DatasetFollower,
     ) -> None:
-        super().__init__(database=database, authorizer=authorizer, store=store, formats=formats)
+        super().__init__(database=database, authorizer=authorizer, places=places, formats=formats)
         self._audit = audit
         self._locations = locations
         self._clock = clock
+        self._follower = follower
 
     def insert(
         self, context: RequestContext, project: str, name: str, version: int, mode: InsertMode, frame: Frame
@@ -66,6 +69,7 @@ class TrainingDatasetInsertion(TrainingDatasetReading):
         with self._database.read() as session:
             access, dataset = self._load(session, context, Action.TRAINING_DATASET_CREATE, project, name, version)
             require_creator_or_owner(context.principal, dataset.created_by)
+            _require_here(dataset)
             before, old = dataset.location, dataset.manifest
         form = self._form_of(old)
         if mode is InsertMode.APPEND:
@@ -76,13 +80,14 @@ class TrainingDatasetInsertion(TrainingDatasetReading):
         try:
             with self._gone_as_changed(context, project, name, version, before):
                 manifest = self._insert(
-                    context, rows, form, mode, old, self._files_at(before), self._files_at(location)
+                    context, rows, form, mode, old, self._places.at(before), self._places.at(location)
                 )
             with self._database.write() as uow:
                 _, dataset = self._load(uow.session, context, Action.TRAINING_DATASET_CREATE, project, name, version)
                 require_creator_or_owner(context.principal, dataset.created_by)
                 _require_at(dataset, before)
                 self._move(uow, dataset, manifest, location)
+                self._follower.dataset_written(uow.session, dataset, context.principal.name)
                 self._record(uow, context, Action.TRAINING_DATASET_CREATE, dataset)
                 info = self._info(dataset)
                 context.remember(uow.session, info)
@@ -154,6 +159,14 @@ class TrainingDatasetInsertion(TrainingDatasetReading):
             project_id=dataset.project_id,
             subject=f"{dataset.name} version {dataset.version}",
             rows=dataset.rows,
+        )
+
+
+def _require_here(dataset: TrainingDataset) -> None:
+    if dataset.connector_id is not None:
+        raise InvalidInputError(
+            f"The files of {dataset.name!r} version {dataset.version} are in a bucket of your own, and stay as they are.",
+            hint="Make a new version, or overwrite it at another path.",
         )
 
 

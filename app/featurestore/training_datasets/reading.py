@@ -8,15 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.types import to_arrow
 from app.featurestore.training_datasets.errors import TrainingDatasetChangedError, TrainingFileNotFoundError
-from app.featurestore.training_datasets.files import DatasetFiles
 from app.featurestore.training_datasets.infos import Manifest, ReadRows, TrainingDatasetInfo
 from app.featurestore.training_datasets.models import TrainingDataset
+from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
 from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database
 from infra.errors import InvalidInputError
 from infra.ports.formats import DataFormat
-from infra.ports.storage import ObjectStore
 from infra.registry import Registry
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
@@ -27,11 +26,11 @@ _EVERYTHING = ReadRows()
 
 class TrainingDatasetReading:
     def __init__(
-        self, *, database: Database, authorizer: Authorizer, store: ObjectStore, formats: Registry[DataFormat]
+        self, *, database: Database, authorizer: Authorizer, places: DatasetPlaces, formats: Registry[DataFormat]
     ) -> None:
         self._database = database
         self._authorizer = authorizer
-        self._store = store
+        self._places = places
         self._formats = formats
 
     def get(self, context: RequestContext, project: str, name: str, version: int) -> TrainingDatasetInfo:
@@ -60,7 +59,7 @@ class TrainingDatasetReading:
         """One file of the manifest; no other path exists."""
         with self._database.read() as session:
             _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ_ROWS, project, name, version)
-            files, known = self._files_of(dataset), [file["path"] for file in dataset.manifest["files"]]
+            files, known = self._places.of(dataset), [file["path"] for file in dataset.manifest["files"]]
         _require_file(known, path)
         return files.open(path)
 
@@ -70,7 +69,7 @@ class TrainingDatasetReading:
         """Schema and rows, file by file in the order they were written."""
         with self._database.read() as session:
             _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ_ROWS, project, name, version)
-            files, manifest, name_of_format = self._files_of(dataset), dataset.manifest, dataset.data_format
+            files, manifest, name_of_format = self._places.of(dataset), dataset.manifest, dataset.data_format
         if rows.content_hash is not None and rows.content_hash != manifest.get("content_hash"):
             raise changed(name, version)
         paths = _paths(manifest, rows)
@@ -85,15 +84,8 @@ class TrainingDatasetReading:
         access = self._authorizer.require(session, context.principal, action, project)
         return access, TrainingDatasetRepository(session).get(access.project_id, name, version)
 
-    def _files_of(self, dataset: TrainingDataset) -> DatasetFiles:
-        return self._files_at(dataset.location)
-
-    def _files_at(self, location: str) -> DatasetFiles:
-        """The one place that decides where the bytes of a dataset are."""
-        return DatasetFiles(self._store, location)
-
     def _info(self, dataset: TrainingDataset) -> TrainingDatasetInfo:
-        return TrainingDatasetInfo.of(dataset, self._files_of(dataset).uri)
+        return TrainingDatasetInfo.of(dataset, self._places.of(dataset).uri)
 
 
 def schema_of(manifest: dict[str, Any]) -> pa.Schema:

@@ -3,16 +3,12 @@
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Any, Final
-from uuid import UUID
 
-from app.featurestore.feature_groups.errors import FeatureGroupNotFoundError
 from app.featurestore.feature_groups.frames import ARROW_STREAM, Frame, Upload
-from app.featurestore.feature_groups.models import ON_DEMAND
-from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.query.expression import FeatureExpression, JoinSpec, LabelsSpec
 from app.featurestore.sql.reading import Dialect
 from app.featurestore.sql.service import SqlQuery
@@ -21,12 +17,6 @@ from app.featurestore.training_datasets.files import DatasetFiles
 from app.featurestore.training_datasets.infos import CreateTrainingDataset
 from app.featurestore.training_datasets.splits import Splits
 from app.featurestore.training_datasets.writing import CREATE, code_versions
-from infra.database.unit_of_work import Database
-from infra.errors import NotFoundError
-from infra.ports.tables import Snapshot, TableStore
-from tenancy.access import Access, Authorizer
-from tenancy.actions import Action
-from tenancy.principals import RequestContext
 from tenancy.projects.service import feature_store_name
 
 # Our own file, checked when it came.
@@ -88,52 +78,6 @@ def kept_labels(files: DatasetFiles, label_file: Mapping[str, Any] | None) -> It
             copyfileobj(source, spool)
         spool.flush()
         yield Frame(Upload(Path(spool.name), ARROW_STREAM, label_file["rows"], _ANY_SIZE))
-
-
-@dataclass(frozen=True)
-class RecordedStates:
-    """Finds the states of tables that a manifest names."""
-
-    database: Database
-    authorizer: Authorizer
-    tables: TableStore
-
-    def require(self, context: RequestContext, groups: Sequence[Mapping[str, Any]]) -> dict[UUID, Snapshot]:
-        """By id of the group. Raises NotReproducibleError, which says which one is gone."""
-        with self.database.read() as session:
-            accesses = self.authorizer.accesses(session, context.principal, Action.FEATURE_GROUP_READ_ROWS)
-            projects = {access.project: access for access in accesses}
-            repository = FeatureGroupRepository(session)
-            locations = {UUID(group["id"]): _location(repository, projects, group) for group in groups}
-        return {UUID(group["id"]): self._snapshot(locations[UUID(group["id"])], group) for group in groups}
-
-    def _snapshot(self, location: str, group: Mapping[str, Any]) -> Snapshot:
-        try:
-            return self.tables.snapshot(location, group["table_version"])
-        except NotFoundError as error:
-            raise _gone(group, f"version {group['table_version']} of its table is gone") from error
-
-
-def _location(repository: FeatureGroupRepository, projects: Mapping[str, Access], recorded: Mapping[str, Any]) -> str:
-    access = projects.get(recorded["project"])
-    if access is None:
-        raise _gone(recorded, "its feature store is not shared any more")
-    try:
-        group = repository.get(access.project_id, recorded["name"], recorded["version"])
-    except FeatureGroupNotFoundError as error:
-        raise _gone(recorded, "it was deleted") from error
-    if str(group.id) != recorded["id"]:
-        raise _gone(recorded, "it was deleted, and what is called so now is another one")
-    if group.kind == ON_DEMAND or recorded["table_version"] is None:
-        raise _gone(recorded, "it is on demand, and what its source held then is not kept")
-    return group.location
-
-
-def _gone(group: Mapping[str, Any], why: str) -> NotReproducibleError:
-    return NotReproducibleError(
-        f"Feature group {group['name']!r} version {group['version']} of {group['project']!r} is not as it was: {why}.",
-        hint="Create a training dataset from the features as they are now.",
-    )
 
 
 def _pinned(recorded: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> FeatureExpression:

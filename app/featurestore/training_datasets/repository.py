@@ -35,3 +35,12 @@ class TrainingDatasetRepository:
                 candidates=get_close_matches(name, sorted(known), n=5, cutoff=0.5),
             )
         return dataset
+
+    def names_written_through(self, connector_id: UUID) -> list[str]:
+        """As `name_version`."""
+        found = self._session.execute(
+            select(TrainingDataset.name, TrainingDataset.version)
+            .where(TrainingDataset.connector_id == connector_id)
+            .order_by(TrainingDataset.name, TrainingDataset.version)
+        )
+        return [f"{name}_{version}" for name, version in found]

@@ -18,6 +18,7 @@ from app.featurestore.query.expression import CatalogGroup, FeatureExpression
 from app.featurestore.query.plans import LABELS, LogicalPlan
 from app.featurestore.query.service import QueryService, Retrieval
 from app.featurestore.sql.service import PinnedSql, SqlQuery, SqlService
+from app.featurestore.training_datasets.states import RecordedStates
 from infra.ports.tables import Snapshot
 from tenancy.principals import RequestContext
 
@@ -40,9 +41,10 @@ Require: TypeAlias = Callable[[pa.Schema], None]
 
 
 class RowSources:
-    def __init__(self, queries: QueryService, sql: SqlService) -> None:
+    def __init__(self, queries: QueryService, sql: SqlService, states: RecordedStates) -> None:
         self._queries = queries
         self._sql = sql
+        self.states = states
 
     @contextmanager
     def of_features(

@@ -14,6 +14,7 @@ from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
 from app.featurestore.training_datasets.errors import TrainingDatasetExistsError
 from app.featurestore.training_datasets.files import DatasetFiles
+from app.featurestore.training_datasets.followers import DatasetFollower
 from app.featurestore.training_datasets.infos import (
     ColumnInfo,
     CreateTrainingDataset,
@@ -26,8 +27,8 @@ from app.featurestore.training_datasets.infos import (
 )
 from app.featurestore.training_datasets.insertion import TrainingDatasetInsertion
 from app.featurestore.training_datasets.models import TrainingDataset
+from app.featurestore.training_datasets.places import EXTERNAL, INTERNAL, DatasetPlaces, Sink, files_of
 from app.featurestore.training_datasets.recreation import (
-    RecordedStates,
     code_changed,
     kept_labels,
     recipe,
@@ -48,8 +49,7 @@ from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError
 from infra.ids import IdFactory
 from infra.ports.formats import DataFormat
-from infra.ports.storage import ObjectStore
-from infra.ports.tables import Snapshot, TableStore
+from infra.ports.tables import Snapshot
 from infra.registry import Registry
 from tenancy.access import Access, Authorizer, require_creator_or_owner
 from tenancy.actions import Action
@@ -81,6 +81,7 @@ class _Making:
     data_format: DataFormat
     rows_of: AbstractContextManager[Rows]
     labels: Frame | None = None
+    sink: Sink | None = None
 
 
 class TrainingDatasetService(TrainingDatasetInsertion):
@@ -91,35 +92,36 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         authorizer: Authorizer,
         audit: AuditLog,
         rows: RowSources,
-        tables: TableStore,
-        store: ObjectStore,
+        places: DatasetPlaces,
         locations: Locations,
         formats: Registry[DataFormat],
         clock: Clock,
         ids: IdFactory,
+        follower: DatasetFollower,
     ) -> None:
         super().__init__(
             database=database,
             authorizer=authorizer,
             audit=audit,
-            store=store,
+            places=places,
             locations=locations,
             formats=formats,
             clock=clock,
+            follower=follower,
         )
         self._rows = rows
-        self._states = RecordedStates(database, authorizer, tables)
+        self._states = rows.states
         self._ids = ids
 
     def create(
         self, context: RequestContext, project: str, command: CreateTrainingDataset, frame: Frame | None = None
     ) -> TrainingDatasetInfo:
         """Write the files, then make them known; until the last step nothing is visible."""
-        access = self._require_free(context, project, command)
+        access, sink = self._require_free(context, project, command)
         data_format = self._formats.load(command.data_format)
         rows_of = self._rows_of(context, project, command, frame, data_format)
         labels = frame if command.query is not None else None
-        return self._make(context, _Making(access, command, data_format, rows_of, labels), lambda info, _: info)
+        return self._make(context, _Making(access, command, data_format, rows_of, labels, sink), lambda info, _: info)
 
     def recreate(
         self, context: RequestContext, project: str, name: str, version: int, command: RecreateTrainingDataset
@@ -127,7 +129,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         """Make a dataset again as it was made, and say whether its files are the same to the byte."""
         with self._database.read() as session:
             access, dataset = self._load(session, context, Action.TRAINING_DATASET_CREATE, project, name, version)
-            files, old, called = self._files_of(dataset), dataset.manifest, command.name or name
+            files, old, called = self._places.of(dataset), dataset.manifest, command.name or name
             again = replace(
                 recipe(old),
                 name=called,
@@ -135,7 +137,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
                 description=dataset.description,
                 jobs=tuple(dataset.jobs),
             )
-        access = self._require_free(context, project, again)
+        access, _ = self._require_free(context, project, again)
         data_format = self._formats.load(again.data_format)
         states = self._states.require(context, old["groups"])
 
@@ -184,15 +186,20 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         making: _Making,
         answer_of: Callable[[TrainingDatasetInfo, dict[str, Any]], _Answer],
     ) -> _Answer:
-        command, location = making.command, self._locations.claim(making.access.project_id)
+        command, sink = making.command, making.sink
+        if sink is not None:
+            self._places.require_free(sink)
+        location = self._locations.claim(making.access.project_id, None if sink is None else sink.elsewhere)
+        files = self._places.at(location) if sink is None else self._places.of_sink(sink)
         try:
             with making.rows_of as rows:
-                manifest = self._write(context, rows, making, self._files_at(location))
+                manifest = self._write(context, rows, making, files)
             with self._database.write() as uow:
-                dataset = self._new_dataset(context, making.access, command, manifest, location)
+                dataset = self._new_dataset(context, making, manifest, location)
                 self._replace(uow, context, dataset, overwrite=command.overwrite)
+                self._follower.dataset_written(uow.session, dataset, context.principal.name)
                 self._record(uow, context, Action.TRAINING_DATASET_CREATE, dataset)
-                answer = answer_of(self._info(dataset), manifest)
+                answer = answer_of(TrainingDatasetInfo.of(dataset, files.uri), manifest)
                 context.remember(uow.session, answer)
                 uow.commit()
         except Exception:
@@ -212,7 +219,9 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         files.write_manifest(manifest)
         return manifest
 
-    def _require_free(self, context: RequestContext, project: str, command: CreateTrainingDataset) -> Access:
+    def _require_free(
+        self, context: RequestContext, project: str, command: CreateTrainingDataset
+    ) -> tuple[Access, Sink | None]:
         require_name(command.name, "training dataset")
         require_version(command.version)
         with self._database.read() as session:
@@ -223,29 +232,31 @@ class TrainingDatasetService(TrainingDatasetInsertion):
                 raise _exists(command.name, command.version)
             if old is not None:
                 require_creator_or_owner(principal, old.created_by)
-        return access
+            sink = self._places.find_sink(session, access.project_id, command.sink, command.path)
+        if sink is not None and not sink.path:
+            sink = replace(sink, path=f"{command.name}_{command.version}")
+        return access, sink
 
     def _new_dataset(
-        self,
-        context: RequestContext,
-        access: Access,
-        command: CreateTrainingDataset,
-        manifest: dict[str, Any],
-        location: str,
+        self, context: RequestContext, making: _Making, manifest: dict[str, Any], location: str
     ) -> TrainingDataset:
+        command, sink = making.command, making.sink
         return TrainingDataset(
             id=self._ids(),
-            project_id=access.project_id,
+            project_id=making.access.project_id,
             name=command.name,
             version=command.version,
-            kind="INTERNAL",
+            kind=INTERNAL if sink is None else EXTERNAL,
             description=command.description,
             data_format=command.data_format,
             location=location,
+            connector_id=None if sink is None else sink.connector.id,
+            external_path=None if sink is None else sink.path,
             rows=manifest["rows"],
             bytes=size_of(manifest),
             manifest=manifest,
             jobs=list(command.jobs),
+            statistics=command.statistics,
             created_at=self._clock.now(),
             created_by=context.principal.name,
         )
@@ -266,7 +277,8 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         self._locations.mark(uow.session, dataset.location, LocationState.LIVE)
 
     def _discard(self, uow: UnitOfWork, dataset: TrainingDataset) -> None:
-        self._locations.mark(uow.session, dataset.location, LocationState.DOOMED)
+        self._locations.mark(uow.session, dataset.location, LocationState.DOOMED, files_of(dataset.manifest))
+        self._follower.dataset_deleted(uow.session, dataset)
         uow.session.delete(dataset)
 
 

@@ -112,8 +112,21 @@ def upgrade() -> None:
             batch_op.f("fk_training_dataset_connector_id"), "storage_connector", ["connector_id"], ["id"]
         )
 
+    with op.batch_alter_table("location", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("connector_id", sa.Uuid(), nullable=True))
+        batch_op.add_column(sa.Column("external_path", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("files", sa.JSON(), nullable=True))
+        batch_op.create_foreign_key(
+            batch_op.f("fk_location_connector_id"), "storage_connector", ["connector_id"], ["id"]
+        )
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("location", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_location_connector_id"), type_="foreignkey")
+        batch_op.drop_column("files")
+        batch_op.drop_column("external_path")
+        batch_op.drop_column("connector_id")
     with op.batch_alter_table("training_dataset", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_training_dataset_connector_id"), type_="foreignkey")
         batch_op.drop_index(batch_op.f("ix_training_dataset_connector_id"))
