@@ -37,6 +37,7 @@ BODIES: dict[Action, dict[str, Any]] = {
         "description": CANARY,
     },
     Action.JOB_RUN: {},
+    Action.DRIFT_READ: {"old": {"feature_group": "group"}, "new": {"training_dataset": "dataset"}},
     Action.CONNECTOR_CREATE: {"name": "fresh", "options": {"engine": "sqlite", "path": "x.db"}},
     Action.CONNECTOR_UPDATE: {"description": "changed"},
     Action.CONNECTOR_TEST: {},
@@ -106,6 +107,10 @@ def victim(world: World) -> Victim:
     )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
+    for thing in ("feature-groups/group", "training-datasets/dataset"):
+        asked = world.call("POST", f"/projects/venues/{thing}/versions/1/statistics", key, json={})
+        assert asked.status_code == 202
+    assert world.work() == 2
     server = {"engine": "mysql", "host": f"{CANARY}.example.com", "database": CANARY, "user": CANARY}
     connector = {"name": "connector", "options": server, "secret": f"aws-sm:oasthouse/venues/{CANARY}"}
     assert world.call("POST", "/projects/venues/connectors", key, json=connector).status_code == 201
@@ -142,6 +147,8 @@ def _options(route: Route) -> dict[str, Any]:
         return {"json": {"features": [{"name": "later", "type": "double"}]}}
     if route.rule.endswith("/tags/<tag>"):
         return {"json": {"value": "changed"}}
+    if route.rule.endswith("/statistics"):
+        return {"json": {"options": {"bins": 3}}}
     if "/sql" in route.rule:
         return {"json": {"query": "SELECT plain FROM group_1"}}
     if route.operation.action is Action.SHARE_ANSWER:

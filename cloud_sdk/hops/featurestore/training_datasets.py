@@ -8,6 +8,7 @@ from typing import Any, ContextManager, Dict, Optional, Union
 
 from hops.featurestore import spines
 from hops.featurestore.arguments import checked_version
+from hops.featurestore.background import require_no_rows, start_in_background
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError, NotSupportedError
@@ -53,10 +54,16 @@ class TrainingDatasetOperations(Operations):
         split_by: Union[str, Sequence[str], None] = None,
         split_time: Optional[str] = None,
         seed: int = 0,
-    ) -> TrainingDataset:
-        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too."""
+        background: bool = False,
+    ) -> Any:
+        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too.
+
+        The TrainingDataset, or in the background the JobRun that makes it.
+        """
         if df is None and is_frame(features) and not is_column(features):
             df, features = features, None
+        if background:
+            require_no_rows(df=df, spine=spine)
         command = _command(training_dataset, training_dataset_version, description, data_format, overwrite, jobs)
         command.update(_splits(splits, split_by, split_time, seed))
         require_spine(spine, event_time=event_time)
@@ -83,6 +90,8 @@ class TrainingDatasetOperations(Operations):
             names = () if features is None else features
             expression = feature_expression(names, featurestore=featurestore, **asked)
             making = spines.kept(self._datasets_path(), command, expression, spine, event_time)
+        if background:
+            return start_in_background(self._session, making)
         with making as request:
             return TrainingDataset.from_json(self._session.transport.json(request))
 

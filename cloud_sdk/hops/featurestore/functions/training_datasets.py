@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Dict, Optional, Union, overload
+from typing import Any, Callable, Dict, Literal, Optional, Union, overload
 
 from hops.featurestore.default import default_connection
 from hops.featurestore.errors import InvalidInputError
@@ -15,6 +15,7 @@ from hops.featurestore.expressions import Lookback, State
 from hops.featurestore.frames import is_frame
 from hops.featurestore.functions.legacy import UNTOUCHED_FORMAT, chosen_format, refuse_given, refuse_online
 from hops.featurestore.metadata import TrainingDataset
+from hops.featurestore.runs import JobRun
 
 
 def _of_features(
@@ -30,8 +31,8 @@ def _of_features(
     joins: Optional[Mapping[str, Any]] = None, spine: Any = None, event_time: Optional[str] = None,
     lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
     as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
-    split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
-) -> TrainingDataset:  # fmt: skip
+    split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0, background: bool = False,
+) -> Any:  # fmt: skip
     """Make a training dataset of joined features, of `sql_query`, or of a frame's rows.
 
     The arguments are those of the cloud client since 1.1: `(training_dataset, features, …)`; a frame in place of `features` is
@@ -43,6 +44,7 @@ def _of_features(
     `splits` are shares by name, as {"train": 0.8, "test": 0.2}: each row by itself, or by entity, all rows with equal values in
     the columns `split_by` together, or by time, the earliest rows of the column `split_time` first.
 
+    With `background` a job of its name makes it, and the answer is the JobRun to wait for; a job cannot keep rows of a frame.
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
     default it is "parquet". Arguments about statistics and job sizes do nothing. Raises TrainingDatasetExistsError,
     FeatureNotFoundError, InferJoinKeyError.
@@ -53,8 +55,8 @@ def _of_features(
     return default_connection().create_training_dataset(
         training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
-        jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time,
-        lookback=lookback, as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed,
+        jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time, lookback=lookback,
+        as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed, background=background,
     )  # fmt: skip
 
 
@@ -67,7 +69,7 @@ def _of_features_1_0(
     num_bins: int = 20, correlation_method: str = "pearson", num_clusters: int = 5, fixed: bool = True,
     sink: Optional[str] = None, am_cores: int = 1, am_memory: int = 2048, executor_cores: int = 1,
     executor_memory: int = 4096, max_executors: int = 2,
-) -> TrainingDataset:  # fmt: skip
+) -> Any:  # fmt: skip
     _refuse_elsewhere(sink)
     return default_connection().create_training_dataset(
         training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
@@ -84,7 +86,7 @@ def _of_frame(
     corr_method: str = "pearson", num_clusters: int = 5, petastorm_args: Optional[Mapping[str, Any]] = None,
     fixed: bool = True, sink: Optional[str] = None, *, overwrite: bool = False, splits: Optional[Mapping[str, float]] = None,
     split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
-) -> TrainingDataset:  # fmt: skip
+) -> Any:  # fmt: skip
     _refuse_elsewhere(sink)
     return default_connection().create_training_dataset(
         training_dataset, featurestore=featurestore, description=description, data_format=chosen_format(data_format),
@@ -93,6 +95,10 @@ def _of_frame(
     )  # fmt: skip
 
 
+@overload
+def create_training_dataset(
+    training_dataset: str, features: Any = ..., *args: Any, background: Literal[True], **kwargs: Any
+) -> JobRun: ...
 @overload
 def create_training_dataset(
     training_dataset: str, features: Union[str, Sequence[str], None] = ..., *args: Any, **kwargs: Any
@@ -106,7 +112,7 @@ def create_training_dataset(
 @overload
 def create_training_dataset(df: Any, training_dataset: str, *args: Any, **kwargs: Any) -> TrainingDataset: ...
 @functools.wraps(_of_features)
-def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
+def create_training_dataset(*args: Any, **kwargs: Any) -> Any:
     if "df" in kwargs and args and isinstance(args[0], str):
         kwargs["features"] = kwargs.pop("df")  # a frame may stand there
     shape = _shape(args, kwargs)
@@ -121,7 +127,7 @@ def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
 create_training_dataset.__name__ = create_training_dataset.__qualname__ = "create_training_dataset"
 
 
-def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., TrainingDataset]:
+def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., Any]:
     """Which of the three argument lists is meant; Python then checks the rest against it."""
     if not args:
         return _of_frame if "df" in kwargs else _of_features
