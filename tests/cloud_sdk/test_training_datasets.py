@@ -50,8 +50,14 @@ def test_a_training_dataset_of_features(made, sdk_gateway):
     assert sdk_gateway.last().json == whole
     made(features=("a", "b"), training_dataset="td")
     assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a", "b"]}}
-    made("td", "a", sink="football_Training_Datasets")
-    assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a"]}}
+    made("td", "a", sink="lake", path="models/2030", num_bins=7)
+    assert sdk_gateway.last().json == {
+        **COMMAND,
+        "query": {"features": ["a"]},
+        "sink": "lake",
+        "path": "models/2030",
+        "statistics": {"bins": 7},
+    }
 
 
 def test_a_training_dataset_of_a_frame(made, sdk_gateway):

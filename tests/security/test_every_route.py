@@ -37,9 +37,19 @@ BODIES: dict[Action, dict[str, Any]] = {
         "description": CANARY,
     },
     Action.JOB_RUN: {},
+    Action.DRIFT_READ: {"old": {"feature_group": "group"}, "new": {"training_dataset": "dataset"}},
     Action.CONNECTOR_CREATE: {"name": "fresh", "options": {"engine": "sqlite", "path": "x.db"}},
     Action.CONNECTOR_UPDATE: {"description": "changed"},
     Action.CONNECTOR_TEST: {},
+}
+# Where the action alone does not tell.
+BODIES_BY_END: dict[str, dict[str, Any]] = {
+    "/features": {"features": [{"name": "later", "type": "double"}]},
+    "/tags/<tag>": {"value": "changed"},
+    "/recreate": {},
+    "/statistics": {"options": {"bins": 3}},
+    "/sql": {"query": "SELECT plain FROM group_1"},
+    "/sql/explain": {"query": "SELECT plain FROM group_1"},
 }
 MUTATING = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -106,6 +116,10 @@ def victim(world: World) -> Victim:
     )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
+    for thing in ("feature-groups/group", "training-datasets/dataset"):
+        asked = world.call("POST", f"/projects/venues/{thing}/versions/1/statistics", key, json={})
+        assert asked.status_code == 202
+    assert world.work() == 2
     server = {"engine": "mysql", "host": f"{CANARY}.example.com", "database": CANARY, "user": CANARY}
     connector = {"name": "connector", "options": server, "secret": f"aws-sm:oasthouse/venues/{CANARY}"}
     assert world.call("POST", "/projects/venues/connectors", key, json=connector).status_code == 201
@@ -138,14 +152,9 @@ def _options(route: Route) -> dict[str, Any]:
         return {}
     if route.rule.endswith("/rows"):
         return frame_request(pa.table({"plain": [9], f"{CANARY}_feature": ["x"]}))
-    if route.rule.endswith("/features"):
-        return {"json": {"features": [{"name": "later", "type": "double"}]}}
-    if route.rule.endswith("/tags/<tag>"):
-        return {"json": {"value": "changed"}}
-    if route.rule.endswith("/recreate"):
-        return {"json": {}}
-    if "/sql" in route.rule:
-        return {"json": {"query": "SELECT plain FROM group_1"}}
+    for end, body in BODIES_BY_END.items():
+        if route.rule.endswith(end):
+            return {"json": body}
     if route.operation.action is Action.SHARE_ANSWER:
         return {}
     return {"json": BODIES[route.operation.action]}

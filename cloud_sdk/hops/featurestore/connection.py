@@ -16,7 +16,9 @@ from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
 from hops.featurestore.history import HistoryOperations
 from hops.featurestore.identity import confirm_identity
+from hops.featurestore.jobs import JobOperations
 from hops.featurestore.metadata import Identity
+from hops.featurestore.pictures import PictureOperations
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.session import Session
 from hops.featurestore.shares import ShareOperations
@@ -39,6 +41,8 @@ class Connection(
     ConnectorOperations,
     CatalogOperations,
     TrainingDatasetOperations,
+    JobOperations,
+    PictureOperations,
     TagOperations,
     ShareOperations,
 ):

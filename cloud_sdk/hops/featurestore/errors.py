@@ -9,6 +9,9 @@
     ├── MissingExtraError              a package is not installed; prints the pip line
     ├── ConnectionFailedError          no answer: network, DNS, TLS, time-out
     ├── AnswerCutError                 the answer ended early; nothing of it was returned
+    ├── RunCancelledError              the run that was waited for was cancelled
+    ├── RunTimeoutError                the run takes longer than somebody wanted to wait; it goes on
+    ├── StatisticsMissingError         this block of the statistics was not computed; says what computes it
     ├── ApiKeyError                    no usable key; one class per cause, in `credentials/errors.py`
     └── GatewayError                   the gateway answered with a problem; one class per `code`, by status otherwise
 
@@ -26,6 +29,8 @@ class FeatureStoreError(Exception):
 
     code: str = "feature-store-error"
     retryable: bool = False
+    run_id: Optional[str] = None
+    """The run in the background that failed with it, if it was one."""
 
     def __init__(
         self,
@@ -54,6 +59,8 @@ class FeatureStoreError(Exception):
             lines.append(self.hint)
         if self.request_id:
             lines.append(f"(code {self.code}, request {self.request_id})")
+        if self.run_id:
+            lines.append(f"(code {self.code}, run {self.run_id})")
         return "\n".join(lines)
 
 
@@ -95,6 +102,18 @@ class ConnectionFailedError(FeatureStoreError, ConnectionError):
 class AnswerCutError(FeatureStoreError, ConnectionError):
     code = "answer-cut"
     retryable = True
+
+
+class RunCancelledError(FeatureStoreError):
+    code = "run-cancelled"
+
+
+class RunTimeoutError(FeatureStoreError, TimeoutError):
+    code = "run-timeout"
+
+
+class StatisticsMissingError(FeatureStoreError):
+    code = "statistics-missing"
 
 
 class ApiKeyError(FeatureStoreError):
@@ -151,6 +170,22 @@ class TrainingDatasetNotFoundError(NotFoundError):
     code = "training-dataset-not-found"
 
 
+class JobNotFoundError(NotFoundError):
+    code = "job-not-found"
+
+
+class RunNotFoundError(NotFoundError):
+    code = "run-not-found"
+
+
+class StatisticsNotFoundError(NotFoundError):
+    code = "statistics-not-found"
+
+
+class RequesterGoneError(NotPermittedError):
+    code = "requester-gone"
+
+
 class ConflictError(GatewayError):
     code = "conflict"
 
@@ -181,6 +216,18 @@ class TrainingDatasetExistsError(ConflictError):
 
 class TrainingDatasetChangedError(ConflictError):
     code = "training-dataset-changed"
+
+
+class JobRunningError(ConflictError):
+    code = "job-running"
+
+
+class RunEndedError(ConflictError):
+    code = "run-ended"
+
+
+class RunNotEndedError(ConflictError):
+    code = "run-not-ended"
 
 
 class RequestInProgressError(ConflictError):
@@ -222,6 +269,10 @@ class SchemaMismatchError(RefusedInputError):
 
 class NotReproducibleError(RefusedInputError):
     code = "training-dataset-not-reproducible"
+
+
+class ScheduleNotValidError(RefusedInputError):
+    code = "schedule-not-valid"
 
 
 class OnDemandFeatureGroupError(RefusedInputError):
@@ -268,6 +319,10 @@ class TooLargeError(GatewayError):
     code = "body-too-large"
 
 
+class RunTooLongError(TooLargeError):
+    code = "run-too-long"
+
+
 class EngineLimitError(GatewayError):
     code = "engine-limit"
 
@@ -303,5 +358,9 @@ FeaturestoreNotFound = FeatureStoreNotFoundError
 StorageConnectorNotFound = ConnectorNotFoundError
 CannotInsertIntoOnDemandFeatureGroup = OnDemandFeatureGroupError
 CouldNotConvertDataframe = FrameConversionError
+DescriptiveStatisticsNotComputed = StatisticsMissingError
+FeatureCorrelationsNotComputed = StatisticsMissingError
+FeatureDistributionsNotComputed = StatisticsMissingError
+FeatureClustersNotComputed = StatisticsMissingError
 UnknownSecretStorageError = UnknownSecretStoreError
 UnkownSecretStorageError = UnknownSecretStoreError  # spelled like this in the original

@@ -8,6 +8,7 @@ from typing import Any, ContextManager, Dict, Optional, Union
 
 from hops.featurestore import spines
 from hops.featurestore.arguments import checked_version
+from hops.featurestore.background import require_no_rows, start_in_background
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError, NotSupportedError
@@ -58,14 +59,29 @@ class TrainingDatasetOperations(Operations):
         seed: int = 0,
         label: Optional[str] = None,
         fixed: bool = True,
-    ) -> TrainingDataset:
-        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too."""
+        sink: Optional[str] = None,
+        path: Optional[str] = None,
+        statistics: Optional[Mapping[str, Any]] = None,
+        background: bool = False,
+    ) -> Any:
+        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too.
+
+        The TrainingDataset, or in the background the JobRun that makes it.
+        """
         if df is None and is_frame(features) and not is_column(features):
             df, features = features, None
+        if background:
+            require_no_rows(df=df, spine=spine)
         command = _command(training_dataset, training_dataset_version, description, data_format, overwrite, jobs)
         command.update(_splits(splits, split_by, split_time, seed))
-        command.update({"label": label} if label is not None else {})
-        command.update({} if fixed else {"fixed": False})
+        further = {
+            "label": label,
+            "fixed": None if fixed else False,
+            "sink": sink,
+            "path": path,
+            "statistics": statistics,
+        }
+        command.update({name: value for name, value in further.items() if value is not None})
         require_spine(spine, event_time=event_time)
         asked: Dict[str, Any] = {
             "featuregroups_version_dict": featuregroups_version_dict or None,
@@ -90,6 +106,8 @@ class TrainingDatasetOperations(Operations):
             names = () if features is None else features
             expression = feature_expression(names, featurestore=featurestore, **asked)
             making = spines.kept(self._datasets_path(), command, expression, spine, event_time)
+        if background:
+            return start_in_background(self._session, making)
         with making as request:
             return TrainingDataset.from_json(self._session.transport.json(request))
 

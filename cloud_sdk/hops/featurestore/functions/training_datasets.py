@@ -7,14 +7,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Dict, Optional, Union, overload
+from typing import Any, Callable, Dict, Literal, Optional, Union, overload
 
 from hops.featurestore.default import default_connection
 from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.expressions import Lookback, State
 from hops.featurestore.frames import is_frame
-from hops.featurestore.functions.legacy import UNTOUCHED_FORMAT, chosen_format, refuse_given, refuse_online
+from hops.featurestore.functions.legacy import UNTOUCHED_FORMAT, chosen_format, refuse_online
 from hops.featurestore.metadata import RecreatedTrainingDataset, TrainingDataset
+from hops.featurestore.runs import JobRun
+from hops.featurestore.statistics_options import statistics_options
 from hops.featurestore.tf_records import schema_of_frame
 from hops.featurestore.training_batches import TrainingBatches
 
@@ -33,8 +35,8 @@ def _of_features(
     lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
     as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
     split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
-    label: Optional[str] = None,
-) -> TrainingDataset:  # fmt: skip
+    label: Optional[str] = None, background: bool = False,
+) -> Any:  # fmt: skip
     """Make a training dataset of joined features, of `sql_query`, or of a frame's rows.
 
     The arguments are those of the cloud client since 1.1: `(training_dataset, features, …)`; a frame in place of `features` is
@@ -49,19 +51,23 @@ def _of_features(
     `label` is the column that is to be predicted, unless `spine` has one; it is compared with the others for features that
     hold the answer (`anomalies` in the manifest). With `fixed` arrays of one length are fixed features of tfrecords.
 
+    With `background` a job of its name makes it, and the answer is the JobRun to wait for; a job cannot keep rows of a frame.
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
-    default it is "parquet". Arguments about statistics and job sizes do nothing. Raises TrainingDatasetExistsError,
-    FeatureNotFoundError, InferJoinKeyError.
+    default it is "parquet". `sink` is a storage connector to whose bucket the files go, to `path` there, in place of the
+    project's own place. From `descriptive_statistics` to `num_clusters`: which statistics are computed of it. Arguments about job sizes do
+    nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
     """
     refuse_online(online)
-    _refuse_elsewhere(sink)
-    refuse_given(path=path)
     return default_connection().create_training_dataset(
         training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
         jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time,
         lookback=lookback, as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed,
-        label=label, fixed=fixed,
+        label=label, fixed=fixed, sink=sink, path=path, background=background,
+        statistics=statistics_options(
+            descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
+            correlation_method, num_clusters,
+        ),
     )  # fmt: skip
 
 
@@ -74,12 +80,15 @@ def _of_features_1_0(
     num_bins: int = 20, correlation_method: str = "pearson", num_clusters: int = 5, fixed: bool = True,
     sink: Optional[str] = None, am_cores: int = 1, am_memory: int = 2048, executor_cores: int = 1,
     executor_memory: int = 4096, max_executors: int = 2,
-) -> TrainingDataset:  # fmt: skip
-    _refuse_elsewhere(sink)
+) -> Any:  # fmt: skip
     return default_connection().create_training_dataset(
         training_dataset, features, featurestore, featuregroups_version_dict, join_key, description=description,
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
-        jobs=jobs, fixed=fixed,
+        jobs=jobs, fixed=fixed, sink=sink,
+        statistics=statistics_options(
+            descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
+            correlation_method, num_clusters,
+        ),
     )  # fmt: skip
 
 
@@ -92,15 +101,22 @@ def _of_frame(
     fixed: bool = True, sink: Optional[str] = None, *, overwrite: bool = False, splits: Optional[Mapping[str, float]] = None,
     split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
     label: Optional[str] = None,
-) -> TrainingDataset:  # fmt: skip
-    _refuse_elsewhere(sink)
+) -> Any:  # fmt: skip
     return default_connection().create_training_dataset(
         training_dataset, featurestore=featurestore, description=description, data_format=chosen_format(data_format),
         training_dataset_version=training_dataset_version, overwrite=overwrite, jobs=jobs, df=df, splits=splits,
-        split_by=split_by, split_time=split_time, seed=seed, label=label, fixed=fixed,
+        split_by=split_by, split_time=split_time, seed=seed, label=label, fixed=fixed, sink=sink,
+        statistics=statistics_options(
+            descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
+            corr_method, num_clusters,
+        ),
     )  # fmt: skip
 
 
+@overload
+def create_training_dataset(
+    training_dataset: str, features: Any = ..., *args: Any, background: Literal[True], **kwargs: Any
+) -> JobRun: ...
 @overload
 def create_training_dataset(
     training_dataset: str, features: Union[str, Sequence[str], None] = ..., *args: Any, **kwargs: Any
@@ -114,7 +130,7 @@ def create_training_dataset(
 @overload
 def create_training_dataset(df: Any, training_dataset: str, *args: Any, **kwargs: Any) -> TrainingDataset: ...
 @functools.wraps(_of_features)
-def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
+def create_training_dataset(*args: Any, **kwargs: Any) -> Any:
     if "df" in kwargs and args and isinstance(args[0], str):
         kwargs["features"] = kwargs.pop("df")  # a frame may stand there
     shape = _shape(args, kwargs)
@@ -129,7 +145,7 @@ def create_training_dataset(*args: Any, **kwargs: Any) -> TrainingDataset:
 create_training_dataset.__name__ = create_training_dataset.__qualname__ = "create_training_dataset"
 
 
-def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., TrainingDataset]:
+def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., Any]:
     """Which of the three argument lists is meant; Python then checks the rest against it."""
     if not args:
         return _of_frame if "df" in kwargs else _of_features
@@ -143,12 +159,6 @@ def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., Trai
     raise InvalidInputError(
         f"The first argument is a {type(first).__name__}: neither a name, nor a list of features, nor a frame."
     )
-
-
-def _refuse_elsewhere(sink: Optional[str]) -> None:
-    """The project's own sink is where training datasets go anyway."""
-    if sink is not None and sink != default_connection().project_training_datasets_sink():
-        refuse_given(sink=sink)
 
 
 def get_training_dataset(
