@@ -133,7 +133,7 @@ def test_connection_has_each_function_with_the_same_names_and_defaults(name):
     ):  # df: a shape of its own; data_format: has an untouched default of its own
         if name == "create_training_dataset" or extra == "self":
             method.pop(extra, None)
-    if name == "create_featuregroup":
+    if name in {"create_featuregroup", "create_training_dataset"}:
         method.pop("statistics")  # there eight arguments of the original
     if method.pop("how", None):
         rest = {key: each.default for key, each in function.items() if key not in (*method, "jdbc_args", "online")}

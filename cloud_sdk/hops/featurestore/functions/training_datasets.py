@@ -54,8 +54,8 @@ def _of_features(
     With `background` a job of its name makes it, and the answer is the JobRun to wait for; a job cannot keep rows of a frame.
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
     default it is "parquet". `sink` is a storage connector to whose bucket the files go, to `path` there, in place of the
-    project's own place. From `descriptive_statistics` to `num_clusters`: which statistics are computed of it. Arguments about job sizes do
-    nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
+    project's own place. From `descriptive_statistics` to `num_clusters`: which statistics are computed of it. Arguments about
+    job sizes do nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
     """
     refuse_online(online)
     return default_connection().create_training_dataset(
