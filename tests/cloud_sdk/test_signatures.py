@@ -62,6 +62,7 @@ OURS = {
     "append_features", "changes_between", "get_commits",
     "explain", "update_featuregroup_metadata", "delete_featuregroup", "delete_training_dataset", "get_training_dataset_manifest",
     "set_progress", "explain_sql",
+    "set_expectations", "get_expectations", "remove_expectations", "get_validations", "validate_featuregroup",
     "create_jdbc_connector", "delete_storage_connector", "test_storage_connector",
 }  # fmt: skip
 

@@ -85,6 +85,8 @@ class Victim:
             "jobs",
             "runs",
             "feature-groups/group/versions/1",
+            "feature-groups/group/versions/1/expectations",
+            "feature-groups/group/versions/1/validations",
         )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
         return re.sub(r'"last_used_at":[^,}]*', "", "\n".join(texts))
@@ -103,6 +105,11 @@ def victim(world: World) -> Victim:
     }
     assert (
         world.call("POST", "/projects/venues/feature-groups", key, **frame_request(table, command)).status_code == 201
+    )
+    rules = {"policy": "report", "rules": [{"rule": "range", "column": "plain", "max": 1, "name": CANARY}]}
+    assert (
+        world.call("PUT", "/projects/venues/feature-groups/group/versions/1/expectations", key, json=rules).status_code
+        == 200
     )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
@@ -140,6 +147,8 @@ def _options(route: Route) -> dict[str, Any]:
         return frame_request(pa.table({"plain": [9], f"{CANARY}_feature": ["x"]}))
     if route.rule.endswith("/features"):
         return {"json": {"features": [{"name": "later", "type": "double"}]}}
+    if route.rule.endswith("/expectations"):
+        return {"json": {"rules": [{"rule": "not_null", "columns": ["plain"]}]}}
     if route.rule.endswith("/tags/<tag>"):
         return {"json": {"value": "changed"}}
     if "/sql" in route.rule:

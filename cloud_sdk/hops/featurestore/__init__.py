@@ -11,7 +11,7 @@ Names and argument lists are those of the original clients; what is new comes af
 from __future__ import annotations
 
 from hops.featurestore.connection import Connection
-from hops.featurestore.errors import FeatureStoreError
+from hops.featurestore.errors import FeatureStoreError, ValidationFailedError
 from hops.featurestore.expressions import Join
 from hops.featurestore.functions.catalog import (
     get_featuregroup_features_list,
@@ -37,6 +37,13 @@ from hops.featurestore.functions.connectors import (
     get_storage_connector,
     get_storage_connectors,
     test_storage_connector,
+)
+from hops.featurestore.functions.expectations import (
+    get_expectations,
+    get_validations,
+    remove_expectations,
+    set_expectations,
+    validate_featuregroup,
 )
 from hops.featurestore.functions.feature_groups import (
     add_metadata,
@@ -64,6 +71,7 @@ __all__ = [
     "Connection",
     "FeatureStoreError",
     "Join",
+    "ValidationFailedError",
     "add_metadata",
     "append_features",
     "changes_between",
@@ -78,6 +86,7 @@ __all__ = [
     "explain",
     "explain_sql",
     "get_commits",
+    "get_expectations",
     "get_feature",
     "get_featuregroup",
     "get_featuregroup_features_list",
@@ -97,12 +106,16 @@ __all__ = [
     "get_training_dataset_manifest",
     "get_training_dataset_path",
     "get_training_datasets",
+    "get_validations",
     "insert_into_featuregroup",
     "project_featurestore",
     "project_training_datasets_sink",
+    "remove_expectations",
     "remove_metadata",
+    "set_expectations",
     "set_progress",
     "sql",
     "test_storage_connector",
     "update_featuregroup_metadata",
+    "validate_featuregroup",
 ]

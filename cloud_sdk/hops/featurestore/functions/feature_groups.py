@@ -76,7 +76,8 @@ def insert_into_featuregroup(
 
     `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key, and by event time where the
     group has one).
-    Arguments about statistics do nothing. Raises SchemaMismatchError, which lists every offending column.
+    Arguments about statistics do nothing. Raises SchemaMismatchError, which lists every offending column, and
+    ValidationFailedError, which lists every broken rule with examples.
     """
     refuse_online(online)
     require_offline(offline)
