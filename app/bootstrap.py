@@ -21,6 +21,11 @@ from app.featurestore.connectors.s3 import Place, S3Kind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.expectations.handlers import KIND as VALIDATION
+from app.featurestore.expectations.handlers import ValidationKind
+from app.featurestore.expectations.inspector import ExpectationInspector, ReportWriter
+from app.featurestore.expectations.service import ExpectationService
+from app.featurestore.expectations.tables import TableValidator
 from app.featurestore.feature_groups.handlers import OptimizeKind
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
@@ -49,6 +54,7 @@ from app.featurestore.training_datasets.repository import TrainingDatasetReposit
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.featurestore.training_datasets.states import RecordedStates
+from app.featurestore.validation.evaluation import Evaluator
 from app.settings import ConnectorSettings, SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
 from infra.crypto import Pepper
@@ -81,6 +87,7 @@ from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.roles import AssumedRoles
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
+from infra.tables.uniqueness import DuckDbDuplicateFinder
 from tenancy.access import Authorizer
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
@@ -137,14 +144,23 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         ids=new_id,
         follower=follower,
     )
+    group_subjects = FeatureGroupSubjects(tables=tables, engine=engine)
     subjects: dict[str, SubjectKind] = {
-        FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine),
+        FEATURE_GROUP: group_subjects,
         TRAINING_DATASET: TrainingDatasetSubjects(places=places, formats=formats),
     }
+    evaluator = Evaluator(duplicates=DuckDbDuplicateFinder(), clock=clock, seconds=settings.engine.deadline_seconds)
+    reports = ReportWriter(clock=clock, ids=new_id)
+    inspector = ExpectationInspector(database=database, evaluator=evaluator, ledger=ledger, writer=reports)
     built_in_kinds: dict[str, JobKind] = {
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
         "optimize": OptimizeKind(
             OptimizeService(database=database, authorizer=authorizer, tables=tables, engine=engine)
+        ),
+        VALIDATION: ValidationKind(
+            TableValidator(
+                database=database, authorizer=authorizer, subjects=group_subjects, evaluator=evaluator, writer=reports
+            )
         ),
         STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
     }
@@ -178,7 +194,13 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
         on_demand_sources=on_demand,
         feature_groups=FeatureGroupService(
-            **tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id, follower=follower
+            **tenancy,
+            tables=tables,
+            locations=locations,
+            ledger=ledger,
+            ids=new_id,
+            follower=follower,
+            inspector=inspector,
         ),
         feature_group_history=FeatureGroupHistoryService(**tenancy, tables=tables, locations=locations, ids=new_id),
         changes=ChangeService(database=database, authorizer=authorizer, tables=tables, engine=engine),
@@ -201,6 +223,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         statistics=StatisticsService(
             database=database, authorizer=authorizer, audit=audit, queue=runs, subjects=subjects
         ),
+        expectations=ExpectationService(**tenancy, inspector=inspector, queue=runs),
         jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
         runs=runs,
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),

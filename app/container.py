@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.featurestore.changes.service import ChangeService
 from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
@@ -59,6 +60,7 @@ class Container:
     places: DatasetPlaces
     locations: Locations
     statistics: StatisticsService
+    expectations: ExpectationService
     jobs: JobService
     runs: RunQueue
     scheduler: Scheduler

@@ -121,6 +121,12 @@ class IdempotencyLedger:
             uow.commit()
             return record.pinned
 
+    def is_pinned(self, claim_id: UUID) -> bool:
+        """Whether an attempt came as far as to `pin`, after which its effect may be there."""
+        with self._database.read() as session:
+            pinned = select(IdempotencyRecord.pinned).where(IdempotencyRecord.id == claim_id)
+            return session.scalar(pinned) is not None
+
     def end_lease(self, claim: Claim) -> None:
         """The attempt failed and is over, perhaps with an effect: the same request may come again at once."""
         with self._database.write() as uow:

@@ -45,6 +45,7 @@ BODIES: dict[Action, dict[str, Any]] = {
 # Where the action alone does not tell.
 BODIES_BY_END: dict[str, dict[str, Any]] = {
     "/features": {"features": [{"name": "later", "type": "double"}]},
+    "/expectations": {"rules": [{"rule": "not_null", "columns": ["plain"]}]},
     "/tags/<tag>": {"value": "changed"},
     "/recreate": {},
     "/statistics": {"options": {"bins": 3}},
@@ -95,6 +96,8 @@ class Victim:
             "jobs",
             "runs",
             "feature-groups/group/versions/1",
+            "feature-groups/group/versions/1/expectations",
+            "feature-groups/group/versions/1/validations",
         )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
         return re.sub(r'"last_used_at":[^,}]*', "", "\n".join(texts))
@@ -113,6 +116,11 @@ def victim(world: World) -> Victim:
     }
     assert (
         world.call("POST", "/projects/venues/feature-groups", key, **frame_request(table, command)).status_code == 201
+    )
+    rules = {"policy": "report", "rules": [{"rule": "range", "column": "plain", "max": 1, "name": CANARY}]}
+    assert (
+        world.call("PUT", "/projects/venues/feature-groups/group/versions/1/expectations", key, json=rules).status_code
+        == 200
     )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201

@@ -11,7 +11,7 @@ Names and argument lists are those of the original clients; what is new comes af
 from __future__ import annotations
 
 from hops.featurestore.connection import Connection
-from hops.featurestore.errors import FeatureStoreError
+from hops.featurestore.errors import FeatureStoreError, ValidationFailedError
 from hops.featurestore.expressions import Join
 from hops.featurestore.functions.catalog import (
     get_featuregroup_features_list,
@@ -41,6 +41,13 @@ from hops.featurestore.functions.connectors import (
     get_storage_connectors,
     test_storage_connector,
     update_storage_connector,
+)
+from hops.featurestore.functions.expectations import (
+    get_expectations,
+    get_validations,
+    remove_expectations,
+    set_expectations,
+    validate_featuregroup,
 )
 from hops.featurestore.functions.feature_groups import (
     add_metadata,
@@ -108,6 +115,7 @@ __all__ = [
     "Join",
     "RecordFeature",
     "TrainingBatches",
+    "ValidationFailedError",
     "add_metadata",
     "append_features",
     "cancel_run",
@@ -130,6 +138,7 @@ __all__ = [
     "explain_sql",
     "get_commits",
     "get_dataframe_tf_record_schema",
+    "get_expectations",
     "get_feature",
     "get_featuregroup",
     "get_featuregroup_features_list",
@@ -158,15 +167,18 @@ __all__ = [
     "get_training_dataset_statistics",
     "get_training_dataset_tf_record_schema",
     "get_training_datasets",
+    "get_validations",
     "insert_into_featuregroup",
     "insert_into_training_dataset",
     "iter_training_dataset",
     "project_featurestore",
     "project_training_datasets_sink",
     "recreate_training_dataset",
+    "remove_expectations",
     "remove_metadata",
     "retry_run",
     "run_job",
+    "set_expectations",
     "set_progress",
     "sql",
     "test_storage_connector",
@@ -174,6 +186,7 @@ __all__ = [
     "update_featuregroup_stats",
     "update_storage_connector",
     "update_training_dataset_stats",
+    "validate_featuregroup",
     "visualize_featuregroup_clusters",
     "visualize_featuregroup_correlations",
     "visualize_featuregroup_descriptive_stats",

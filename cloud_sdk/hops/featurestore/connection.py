@@ -12,6 +12,7 @@ from hops.featurestore.catalog import CatalogOperations
 from hops.featurestore.connectors import ConnectorOperations
 from hops.featurestore.credentials import find_key
 from hops.featurestore.credentials.found import FoundKey, KeyRequest
+from hops.featurestore.expectations import ExpectationOperations
 from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
 from hops.featurestore.history import HistoryOperations
@@ -44,6 +45,7 @@ class Connection(
     JobOperations,
     PictureOperations,
     TagOperations,
+    ExpectationOperations,
     ShareOperations,
 ):
     """Made by `open_connection`. Safe to use from several threads; cannot be pickled, because it holds the key."""

@@ -67,7 +67,15 @@ class FeatureStoreError(Exception):
 def _field_line(error: Mapping[str, Any]) -> str:
     line = f"  - {error.get('field', '?')}: {error.get('message', '')}"
     sides = [f"{side} {error[side]}" for side in ("expected", "received") if error.get(side) is not None]
-    return f"{line} ({', '.join(sides)})" if sides else line
+    line = f"{line} ({', '.join(sides)})" if sides else line
+    examples = [_example(each) for each in error.get("examples") or ()]
+    return f"{line}; such as {', '.join(examples)}" if examples else line
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    where = "" if example.get("row") is None else f" in row {example['row']}"
+    value = example.get("value")
+    return f"{'null' if value is None else value}{where}"
 
 
 class NotConnectedError(FeatureStoreError):
@@ -273,6 +281,12 @@ class NotReproducibleError(RefusedInputError):
 
 class ScheduleNotValidError(RefusedInputError):
     code = "schedule-not-valid"
+
+
+class ValidationFailedError(RefusedInputError):
+    """Rows break rules of their feature group; `errors` has an entry for each, with counts and examples."""
+
+    code = "validation-failed"
 
 
 class OnDemandFeatureGroupError(RefusedInputError):

@@ -149,11 +149,14 @@ class FeatureStoreMetadata:
 
 @dataclass(frozen=True)
 class InsertResult:
+    """`validation` says what the group's rules made of the rows; None: it has none."""
+
     rows_received: int
     rows_inserted: int
     rows_updated: int = 0
     table_version: Optional[int] = None
     mode: str = "append"
+    validation: Optional[Mapping[str, Any]] = None
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,8 @@ def insert_into_featuregroup(
     `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key, and by event time where the
     group has one).
     Statistics follow by themselves; arguments about them ask for others this time, and do not wait for them.
-    Raises SchemaMismatchError, which lists every offending column.
+    Raises SchemaMismatchError, which lists every offending column, and ValidationFailedError, which lists every broken rule
+    with examples.
     """
     refuse_online(online)
     require_offline(offline)
