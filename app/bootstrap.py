@@ -8,6 +8,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import make_url
+from sqlalchemy.orm import Session
 
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
@@ -20,6 +21,11 @@ from app.featurestore.connectors.s3 import Place, S3Kind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.expectations.handlers import KIND as VALIDATION
+from app.featurestore.expectations.handlers import ValidationKind
+from app.featurestore.expectations.inspector import ExpectationInspector, ReportWriter
+from app.featurestore.expectations.service import ExpectationService
+from app.featurestore.expectations.tables import TableValidator
 from app.featurestore.feature_groups.handlers import OptimizeKind
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
@@ -46,8 +52,12 @@ from app.featurestore.statistics.handlers import StatisticsKind
 from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET, FeatureGroupSubjects, SubjectKind
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
+from app.featurestore.training_datasets.places import DatasetPlaces
+from app.featurestore.training_datasets.repository import TrainingDatasetRepository
 from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
+from app.featurestore.training_datasets.states import RecordedStates
+from app.featurestore.validation.evaluation import Evaluator
 from app.settings import ConnectorSettings, SecretSettings, Settings, WarehouseSettings
 from infra.clock import Clock, SystemClock
 from infra.crypto import Pepper
@@ -86,6 +96,7 @@ from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.roles import AssumedRoles
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
+from infra.tables.uniqueness import DuckDbDuplicateFinder
 from tenancy.access import Authorizer
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
@@ -114,10 +125,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
     store, tables = open_object_store(warehouse), DeltaTableStore(warehouse)
     authorizer, audit = DatabaseAuthorizer(clock=clock), AuditLog(clock=clock, ids=new_id)
-    locations = Locations(database=database, store=store, clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
     engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
     kinds, secrets = _connector_kinds(settings, database, warehouse), _project_secrets(settings.secrets)
+    places = DatasetPlaces(database=database, store=store, connectors=FileReader(kinds=kinds, secrets=secrets))
+    locations = Locations(database=database, store=store, clock=clock, ids=new_id, external=places)
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
     on_demand = OnDemandSources(reader=reader)
     queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
@@ -130,22 +142,33 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     )
     tenancy: _Tenancy = {"database": database, "authorizer": authorizer, "audit": audit, "clock": clock}
     runs = RunQueue(database=database, clock=clock, ids=new_id)
+    formats = _formats()
     follower = StatisticsFollower(queue=runs, after_commits=settings.statistics.after_commits)
     training_datasets = TrainingDatasetService(
         **tenancy,
-        rows=RowSources(queries, sql),
-        tables=tables,
-        store=store,
+        rows=RowSources(queries, sql, RecordedStates(database, authorizer, tables)),
+        places=places,
         locations=locations,
-        formats=_formats(),
+        formats=formats,
         ids=new_id,
+        follower=follower,
     )
+    group_subjects = FeatureGroupSubjects(tables=tables, engine=engine)
     subjects: dict[str, SubjectKind] = {
-        FEATURE_GROUP: FeatureGroupSubjects(tables=tables, engine=engine),
-        TRAINING_DATASET: TrainingDatasetSubjects(store=store, formats=_formats()),
+        FEATURE_GROUP: group_subjects,
+        TRAINING_DATASET: TrainingDatasetSubjects(places=places, formats=formats),
     }
+    evaluator = Evaluator(duplicates=DuckDbDuplicateFinder(), clock=clock, seconds=settings.engine.deadline_seconds)
+    reports = ReportWriter(clock=clock, ids=new_id)
+    inspector = ExpectationInspector(database=database, evaluator=evaluator, ledger=ledger, writer=reports)
     feature_groups = FeatureGroupService(
-        **tenancy, tables=tables, locations=locations, ledger=ledger, ids=new_id, follower=follower
+        **tenancy,
+        tables=tables,
+        locations=locations,
+        ledger=ledger,
+        ids=new_id,
+        follower=follower,
+        inspector=inspector,
     )
     imports = ImportService(
         database=database,
@@ -164,6 +187,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         "training_dataset": CreateTrainingDatasetKind(training_datasets),
         "optimize": OptimizeKind(
             OptimizeService(database=database, authorizer=authorizer, tables=tables, engine=engine)
+        ),
+        VALIDATION: ValidationKind(
+            TableValidator(
+                database=database, authorizer=authorizer, subjects=group_subjects, evaluator=evaluator, writer=reports
+            )
         ),
         STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
     }
@@ -192,7 +220,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             ids=new_id,
             kinds=kinds,
             secrets=secrets,
-            uses=lambda session, connector_id: FeatureGroupRepository(session).names_reading_through(connector_id),
+            uses=_uses_of_connector,
         ),
         on_demand=OnDemandService(**tenancy, reader=reader, ids=new_id),
         on_demand_sources=on_demand,
@@ -213,15 +241,22 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             direct_reads=settings.warehouse.direct_reads,
         ),
         training_datasets=training_datasets,
+        places=places,
         locations=locations,
         statistics=StatisticsService(
             database=database, authorizer=authorizer, audit=audit, queue=runs, subjects=subjects
         ),
+        expectations=ExpectationService(**tenancy, inspector=inspector, queue=runs),
         jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
         runs=runs,
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),
         execution=RunExecution(database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock),
     )
+
+
+def _uses_of_connector(session: Session, connector_id: UUID) -> list[str]:
+    groups = FeatureGroupRepository(session).names_reading_through(connector_id)
+    return [*groups, *TrainingDatasetRepository(session).names_written_through(connector_id)]
 
 
 def _s3_options(settings: WarehouseSettings) -> S3Options:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.featurestore.changes.service import ChangeService
 from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
@@ -16,6 +17,7 @@ from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.statistics.service import StatisticsService
+from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.settings import Settings
 from infra.clock import Clock
@@ -55,8 +57,10 @@ class Container:
     sql: SqlService
     parts: PartService
     training_datasets: TrainingDatasetService
+    places: DatasetPlaces
     locations: Locations
     statistics: StatisticsService
+    expectations: ExpectationService
     jobs: JobService
     runs: RunQueue
     scheduler: Scheduler

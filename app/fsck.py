@@ -1,6 +1,5 @@
 """What `oast fsck` looks at: whether the database and the warehouse tell the same story."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +20,6 @@ from infra.errors import GatewayError
 from tenancy.projects.models import Project
 
 _LOST_AFTER = timedelta(minutes=2)
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
     """
     with container.database.read() as session:
         groups = list(session.scalars(select(FeatureGroup).where(FeatureGroup.kind == CACHED)))
-        datasets = list(session.scalars(select(TrainingDataset).where(TrainingDataset.location != "")))
+        datasets = list(session.scalars(select(TrainingDataset)))
         locations = {row.path: row for row in session.scalars(select(Location))}
         projects = list(session.scalars(select(Project.id)))
         leftovers = [*_lost_runs(session, container), *_lost_statistics(session)]
@@ -89,13 +87,17 @@ def _of_dataset(
 ) -> Iterator[Finding]:
     subject = f"training dataset {dataset.project.name}/{dataset.name}_{dataset.version}"
     yield from _not_live(subject, dataset.location, locations)
-    there = set(container.store.list_files(dataset.location))
-    for file in dataset.manifest["files"]:
-        path = f"{dataset.location}/{file['path']}"
-        if path not in there:
-            yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} is gone", fix=_ANEW)
-        elif deep and _digest(container, path) != file["sha256"]:
-            yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} was changed", fix=_ANEW)
+    files = container.places.of(dataset)
+    try:
+        there = files.list_files()
+        for file in dataset.manifest["files"]:
+            if file["path"] not in there:
+                yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} is gone", fix=_ANEW)
+            elif deep and files.digest(file["path"]) != file["sha256"]:
+                yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} was changed", fix=_ANEW)
+    except GatewayError as error:
+        detail = f"its place {files.uri} cannot be looked at: {error.detail}"
+        yield Finding(is_fault=dataset.connector_id is None, subject=subject, detail=detail, fix=_CONNECTOR)
 
 
 def _not_live(subject: str, path: str, locations: dict[str, Location]) -> Iterator[Finding]:
@@ -141,16 +143,9 @@ def _lost_statistics(session: Session) -> Iterator[Finding]:
         )
 
 
-def _digest(container: Container, path: str) -> str:
-    digest = hashlib.sha256()
-    with container.store.open_input(path) as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 _BACKUP = "restore database and warehouse from backups of the same time (docs/serving.md)"
 _ANEW = "make it anew with recreate_training_dataset, or restore the file"
+_CONNECTOR = "test the storage connector; who owns the bucket decides who may look"
 _REPORT = "this should not happen: please report it, with the gateway's log"
 _PURGE = "a worker does it by itself; `oast fsck --repair` does it now"
 _UNKNOWN = "if no gateway of another database writes here, remove the folder"

@@ -8,6 +8,7 @@ from app.api.health import blp as health
 from app.api.resources import (
     api_keys,
     connectors,
+    expectations,
     feature_groups,
     identity,
     jobs,
@@ -31,6 +32,7 @@ RESOURCES = (
     feature_groups,
     training_datasets,
     statistics,
+    expectations,
     jobs,
 )
 

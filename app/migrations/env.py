@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import event
 
 from app.featurestore.connectors import models as _connectors
+from app.featurestore.expectations import models as _expectations
 from app.featurestore.feature_groups import models as _feature_groups
 from app.featurestore.jobs import models as _jobs
 from app.featurestore.locations import models as _locations
@@ -23,6 +24,7 @@ from tenancy.shares import models as _shares
 # Importing a model makes its table known.
 TABLES = (
     _connectors,
+    _expectations,
     _feature_groups,
     _jobs,
     _locations,

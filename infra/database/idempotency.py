@@ -126,6 +126,10 @@ class IdempotencyLedger:
         with self._database.read() as session:
             return session.scalar(select(IdempotencyRecord.pinned).where(IdempotencyRecord.id == claim_id))
 
+    def is_pinned(self, claim_id: UUID) -> bool:
+        """Whether an attempt came as far as to `pin`, after which its effect may be there."""
+        return self.find_pin(claim_id) is not None
+
     def end_lease(self, claim: Claim) -> None:
         """The attempt failed and is over, perhaps with an effect: the same request may come again at once."""
         with self._database.write() as uow:

@@ -1,5 +1,7 @@
 """Avro object container files through fastavro, which takes every value through Python."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -60,7 +62,8 @@ class AvroFormat:
                     for record in batch.slice(start, _ROWS_AT_ONCE).to_pylist():
                         yield {**record, **{name: turn(record[name]) for name, turn in turns.items()}}
 
-        fastavro.writer(sink, _avro_schema(schema), records(), codec="deflate")
+        told = _avro_schema(schema)
+        fastavro.writer(sink, told, records(), codec="deflate", sync_marker=_sync_marker(told))
         return rows
 
     def read(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -115,3 +118,8 @@ def _maps_as_dicts(column: pa.DataType) -> _Turn | None:
         item = _maps_as_dicts(column.item_type) or (lambda value: value)
         return lambda pairs: None if pairs is None else {key: item(value) for key, value in pairs}
     return None
+
+
+def _sync_marker(schema: Any) -> bytes:
+    """What stands between blocks; usually drawn at random, but the same rows are to be the same bytes."""
+    return hashlib.blake2b(json.dumps(schema, sort_keys=True).encode(), digest_size=16).digest()

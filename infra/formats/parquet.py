@@ -14,7 +14,7 @@ _READ_ROWS: Final = 65_536
 
 
 class ParquetFormat:
-    """Implements `infra.ports.formats.DataFormat`."""
+    """Implements `infra.ports.formats.ColumnarFormat`."""
 
     name = "parquet"
     suffix = ".parquet"
@@ -31,9 +31,12 @@ class ParquetFormat:
         return rows
 
     def read(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        return self.read_columns(source, schema)
+
+    def read_columns(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
             with pq.ParquetFile(source) as file:
-                for batch in file.iter_batches(batch_size=_READ_ROWS):
+                for batch in file.iter_batches(batch_size=_READ_ROWS, columns=schema.names):
                     yield batch.select(schema.names).cast(schema)
         except (pa.ArrowException, KeyError) as error:
             raise FrameInvalidError(f"This is no Parquet file of the expected shape: {error}") from error

@@ -132,6 +132,9 @@ class Folders(Protocol):
     def test(self, path: str) -> None:
         """Reach the warehouse; the place itself may be empty."""
 
+    def uri(self, path: str) -> str:
+        """Absolute, as people and engines name it."""
+
     def store(self, path: str) -> ObjectStore: ...
 
     def source(self, path: str) -> FileSource: ...

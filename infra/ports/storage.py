@@ -1,6 +1,6 @@
 """Files below the warehouse root. Implementations: `infra/storage/local.py`, `infra/storage/s3.py`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -32,6 +32,9 @@ class ObjectStore(Protocol):
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete everything below `prefix/`, never a sibling such as `prefix2/`; returns the number of files."""
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        """Delete these and nothing else; what is not there is fine."""
 
     def sweep(self, older_than: timedelta) -> int:
         """Delete what writers that died left half-written, where that is ours to do; returns the number of files."""

@@ -20,6 +20,9 @@ class WarehouseFolders:
     def test(self, path: str) -> None:
         next(iter(open_object_store(self._warehouse).list_files(path)), None)
 
+    def uri(self, path: str) -> str:
+        return self._warehouse.uri(path)
+
     def store(self, path: str) -> ObjectStore:
         return open_object_store(self._below(path))
 

@@ -4,7 +4,7 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -68,6 +68,10 @@ class LocalObjectStore:
                 _remove_folder(Path(directory) / folder)
             _remove_folder(Path(directory))
         return count
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            _removed(self._path(path))
 
     def sweep(self, older_than: timedelta) -> int:
         before = time.time() - older_than.total_seconds()

@@ -1,7 +1,7 @@
 """Objects in an S3 bucket, through boto3."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -69,6 +69,11 @@ class S3ObjectStore:
             self._delete(keys)
             count += len(keys)
         return count
+
+    def delete_files(self, paths: Sequence[str]) -> None:
+        keys = [self._key(path) for path in paths]
+        for start in range(0, len(keys), _DELETE_AT_ONCE):
+            self._delete(keys[start : start + _DELETE_AT_ONCE])
 
     def sweep(self, older_than: timedelta) -> int:  # noqa: ARG002 the port's signature
         """Nothing is ours: incomplete uploads are invisible, and a lifecycle rule of the bucket aborts them."""

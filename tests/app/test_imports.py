@@ -103,9 +103,6 @@ def landing(tmp_path: Path, local_warehouse: Warehouse, monkeypatch: pytest.Monk
     made.container.database.engine.dispose()
 
 
-# what is imported
-
-
 def test_a_folder_becomes_a_feature_group(landing: Landing) -> None:
     landing.parquet("teams/part-0.parquet", TEAMS.slice(0, 1))
     landing.parquet("teams/part-1.parquet", TEAMS.slice(1))

@@ -275,8 +275,6 @@ def test_attached_metadata(fs, sdk_gateway):
         lambda fs: fs.insert_into_featuregroup(FRAME, "g", online=True),
         lambda fs: fs.insert_into_featuregroup(FRAME, "g", offline=False),
         lambda fs: fs.create_training_dataset("td", ["a"], online=True),
-        lambda fs: fs.create_training_dataset("td", ["a"], sink="my_bucket"),
-        lambda fs: fs.create_training_dataset("td", ["a"], path="/x"),
     ],
 )
 def test_what_is_not_supported_is_refused_before_anything_is_asked(fs, sdk_gateway, call):
@@ -291,7 +289,7 @@ def test_online_false_in_the_cloud_clients_place_means_pandas(fs, sdk_gateway):
     assert isinstance(fs.get_featuregroup("teams_features", None, 1, False), pd.DataFrame)
 
 
-@pytest.mark.parametrize("name", ["get_featuregroup_statistics", "import_featuregroup_s3"])
+@pytest.mark.parametrize("name", ["enable_featuregroup_online", "import_featuregroup_s3"])
 def test_what_later_work_brings_is_absent(fs, name):
     assert not hasattr(fs, name)
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("pandas", "pyarrow", "boto3", "botocore", "polars", "numpy", "urllib3")
+HEAVY = ("pandas", "pyarrow", "boto3", "botocore", "polars", "numpy", "urllib3", "matplotlib")
 
 
 def run(code):

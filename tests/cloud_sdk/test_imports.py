@@ -19,7 +19,7 @@ P = "/projects/football"
 
 
 @pytest.fixture
-def landing(live_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def landing(live_world: World) -> Iterator[World]:
     """`football` with a folder of files, a worker, and the default connection to it."""
     world = live_world
     world.projects("football", "rivals")
@@ -32,7 +32,7 @@ def landing(live_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worl
     root = Path(url) / kind._path("football", {"dataset_name": "landing"})
     (root / "in").mkdir(parents=True)
     (root / "in/teams.csv").write_text("team_id,zip\n1,7\n2,8\n")
-    monkeypatch.setattr(default, "_default", world.connect("football"), raising=False)
+    default.use_connection(world.connect("football"))
     done = threading.Event()
 
     def work() -> None:
@@ -42,6 +42,7 @@ def landing(live_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worl
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     yield world
+    default.forget_connection()
     done.set()
     worker.join(10)
 

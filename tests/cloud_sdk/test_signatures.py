@@ -47,10 +47,34 @@ ORIGINAL = {
     "get_featuregroup_features_list": "featuregroup, version=None, featurestore=None",
     "get_training_dataset_features_list": "training_dataset, version=None, featurestore=None",
     "get_training_dataset": "training_dataset, featurestore=None, training_dataset_version=1, dataframe_type='spark'",
+    "insert_into_training_dataset": f"df, training_dataset, featurestore=None, training_dataset_version=1, {STATS}, "
+    "write_mode='overwrite'",
+    "get_training_dataset_tf_record_schema": "training_dataset, training_dataset_version=1, featurestore=None",
+    "get_dataframe_tf_record_schema": "spark_df, fixed=True",
     "get_training_dataset_path": "training_dataset, featurestore=None, training_dataset_version=1",
     "add_metadata": "featuregroup_name, metadata, featuregroup_version=1, featurestore=None",
     "get_metadata": "featuregroup_name, keys=[], featuregroup_version=1, featurestore=None",
     "remove_metadata": "featuregroup_name, keys, featuregroup_version=1, featurestore=None",
+    "update_featuregroup_stats": f"featuregroup, featuregroup_version=1, featurestore=None, {STATS}",
+    "update_training_dataset_stats": f"training_dataset, training_dataset_version=1, featurestore=None, {STATS}",
+    "get_featuregroup_statistics": "featuregroup_name, featurestore=None, featuregroup_version=1",
+    "get_training_dataset_statistics": "training_dataset_name, featurestore=None, training_dataset_version=1",
+    **{
+        f"visualize_{kind}_{picture}": f"{kind}_name, featurestore=None, {kind}_version=1{arguments}"
+        for kind in ("featuregroup", "training_dataset")
+        for picture, arguments in {
+            "distributions": ", figsize=None, color='lightblue', log=False, align='center', plot=True",
+            "correlations": ", figsize=(16,12), cmap='coolwarm', annot=True, fmt='.2f', linewidths=.05, plot=True",
+            "clusters": ", figsize=(16,12), plot=True",
+            "descriptive_stats": "",
+        }.items()
+    },
+    "import_featuregroup_s3": "storage_connector, featuregroup, path=None, primary_key=[], description='', featurestore=None, "
+    f"featuregroup_version=1, jobs=[], {STATS}, partition_by=[], data_format='parquet', online=False, online_types=None, offline=True, "
+    "am_cores=1, am_memory=2048, executor_cores=1, executor_memory=4096, max_executors=2",
+    "import_featuregroup_redshift": "storage_connector, query, featuregroup, primary_key=[], description='', featurestore=None, "
+    f"featuregroup_version=1, jobs=[], {STATS}, partition_by=[], online=False, online_types=None, offline=True, am_cores=1, "
+    "am_memory=2048, executor_cores=1, executor_memory=4096, max_executors=2",
     # cloud client 1.1.0.0
     "create_training_dataset": "training_dataset, features=None, sql_query=None, featurestore=None, featuregroups_version_dict={}, "
     "join_key=None, description='', data_format='tfrecords', training_dataset_version=1, overwrite=False, jobs=[], online=False, "
@@ -61,8 +85,13 @@ ORIGINAL = {
 OURS = {
     "append_features", "changes_between", "get_commits",
     "explain", "update_featuregroup_metadata", "delete_featuregroup", "delete_training_dataset", "get_training_dataset_manifest",
-    "set_progress", "explain_sql",
-    "create_jdbc_connector", "delete_storage_connector", "test_storage_connector",
+    "set_progress", "explain_sql", "iter_training_dataset", "recreate_training_dataset",
+    "create_jdbc_connector", "create_s3_connector", "create_redshift_connector", "create_hopsfs_connector",
+    "update_storage_connector", "delete_storage_connector", "test_storage_connector",
+    "create_job", "get_job", "get_jobs", "delete_job", "run_job", "get_run", "get_runs", "get_run_log", "cancel_run", "retry_run",
+    "wait_for_run",
+    "get_statistics_states", "compare_statistics",
+    "set_expectations", "get_expectations", "remove_expectations", "get_validations", "validate_featuregroup",
 }  # fmt: skip
 
 
@@ -111,6 +140,8 @@ def test_connection_has_each_function_with_the_same_names_and_defaults(name):
     ):  # df: a shape of its own; data_format: has an untouched default of its own
         if name == "create_training_dataset" or extra == "self":
             method.pop(extra, None)
+    if name.startswith("import_") or name in {"create_featuregroup", "create_training_dataset"}:
+        method.pop("statistics")  # there eight arguments of the original
     if method.pop("how", None):
         rest = {key: each.default for key, each in function.items() if key not in (*method, "jdbc_args", "online")}
         expression = inspect.signature(feature_expression).parameters

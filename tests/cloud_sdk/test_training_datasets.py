@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from hops.featurestore.default import default_connection
-from hops.featurestore.errors import InvalidInputError, NotSupportedError
+from hops.featurestore.errors import InvalidInputError, NotReproducibleError, NotSupportedError
 from tests.cloud_sdk.answers import dataset
 from tests.cloud_sdk.gateway import Reply, arrow_reply, json_reply, problem
 
@@ -50,8 +50,14 @@ def test_a_training_dataset_of_features(made, sdk_gateway):
     assert sdk_gateway.last().json == whole
     made(features=("a", "b"), training_dataset="td")
     assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a", "b"]}}
-    made("td", "a", sink="football_Training_Datasets")
-    assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a"]}}
+    made("td", "a", sink="lake", path="models/2030", num_bins=7)
+    assert sdk_gateway.last().json == {
+        **COMMAND,
+        "query": {"features": ["a"]},
+        "sink": "lake",
+        "path": "models/2030",
+        "statistics": {"bins": 7},
+    }
 
 
 def test_a_training_dataset_of_a_frame(made, sdk_gateway):
@@ -213,3 +219,48 @@ def test_training_datasets_are_read_and_deleted(fs, sdk_gateway):
     assert fs.get_training_dataset_manifest("positions")["rows"] == 2
     fs.delete_training_dataset("positions")
     assert sdk_gateway.last().method == "DELETE"
+
+
+def test_what_is_said_of_a_training_dataset_when_it_is_made(made, sdk_gateway):
+    made("td", ["a"], label="won", fixed=False)
+    assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a"]}, "label": "won", "fixed": False}
+    made(FRAME, "td", label="team_budget", fixed=False)
+    assert sdk_gateway.last().command == {**COMMAND, "label": "team_budget", "fixed": False}
+    made(["a"], "td", fixed=False)
+    assert sdk_gateway.last().json == {**COMMAND, "query": {"features": ["a"]}, "fixed": False}
+
+
+def test_rows_are_written_to_a_training_dataset(fs, sdk_gateway):
+    path = f"{P}/training-datasets/td/versions/2/rows"
+    sdk_gateway.on("POST", path, json_reply(dataset(revision=2)))
+    written = fs.insert_into_training_dataset(FRAME, "td", None, 2, False, write_mode="append")
+    assert written.revision == 2
+    sdk_gateway.last().assert_intact()
+    assert sdk_gateway.last().query["mode"] == "append"
+    assert "Idempotency-Key" in sdk_gateway.last().headers
+    fs.insert_into_training_dataset(TABLE, "td", training_dataset_version=2)
+    assert sdk_gateway.last().query["mode"] == "overwrite"
+    with pytest.raises(InvalidInputError, match="no way to insert") as caught:
+        fs.insert_into_training_dataset(TABLE, "td", write_mode="upsert")
+    assert caught.value.candidates == ("overwrite", "append")
+
+
+def test_a_training_dataset_is_made_again(fs, sdk_gateway):
+    answer = {
+        "dataset": dataset(version=4),
+        "equal": False,
+        "content_hash": "b",
+        "recorded_content_hash": "a",
+        "code_changed": ["duckdb 1 → 2"],
+    }
+    sdk_gateway.on("POST", f"{P}/training-datasets/td/versions/3/recreate", json_reply(answer, 201))
+    again = fs.recreate_training_dataset("td", 3)
+    assert sdk_gateway.last().json == {}
+    assert "Idempotency-Key" in sdk_gateway.last().headers
+    assert (again.dataset.version, again.equal, again.code_changed) == (4, False, ["duckdb 1 → 2"])
+    fs.recreate_training_dataset("td", 3, new_version=9, new_name="other")
+    assert sdk_gateway.last().json == {"name": "other", "version": 9}
+    gone = problem(422, "training-dataset-not-reproducible", "It was deleted.")
+    sdk_gateway.on("POST", f"{P}/training-datasets/td/versions/1/recreate", gone)
+    with pytest.raises(NotReproducibleError, match="It was deleted"):
+        fs.recreate_training_dataset("td")

@@ -195,6 +195,7 @@ def test_glossary_has_every_word_of_the_addresses(world: World) -> None:
         "versions",
         "files",
         "rotate",
+        "recreate",
         "accept",
         "decline",
         "cancel",

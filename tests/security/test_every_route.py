@@ -37,9 +37,20 @@ BODIES: dict[Action, dict[str, Any]] = {
         "description": CANARY,
     },
     Action.JOB_RUN: {},
+    Action.DRIFT_READ: {"old": {"feature_group": "group"}, "new": {"training_dataset": "dataset"}},
     Action.CONNECTOR_CREATE: {"name": "fresh", "options": {"engine": "sqlite", "path": "x.db"}},
     Action.CONNECTOR_UPDATE: {"description": "changed"},
     Action.CONNECTOR_TEST: {},
+}
+# Where the action alone does not tell.
+BODIES_BY_END: dict[str, dict[str, Any]] = {
+    "/features": {"features": [{"name": "later", "type": "double"}]},
+    "/expectations": {"rules": [{"rule": "not_null", "columns": ["plain"]}]},
+    "/tags/<tag>": {"value": "changed"},
+    "/recreate": {},
+    "/statistics": {"options": {"bins": 3}},
+    "/sql": {"query": "SELECT plain FROM group_1"},
+    "/sql/explain": {"query": "SELECT plain FROM group_1"},
 }
 MUTATING = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -85,6 +96,8 @@ class Victim:
             "jobs",
             "runs",
             "feature-groups/group/versions/1",
+            "feature-groups/group/versions/1/expectations",
+            "feature-groups/group/versions/1/validations",
         )
         texts = [self.world.call("GET", f"/projects/venues/{path}", key).get_data(as_text=True) for path in paths]
         return re.sub(r'"last_used_at":[^,}]*', "", "\n".join(texts))
@@ -104,8 +117,17 @@ def victim(world: World) -> Victim:
     assert (
         world.call("POST", "/projects/venues/feature-groups", key, **frame_request(table, command)).status_code == 201
     )
+    rules = {"policy": "report", "rules": [{"rule": "range", "column": "plain", "max": 1, "name": CANARY}]}
+    assert (
+        world.call("PUT", "/projects/venues/feature-groups/group/versions/1/expectations", key, json=rules).status_code
+        == 200
+    )
     dataset = {"name": "dataset", "description": CANARY, "query": {"features": ["plain", f"{CANARY}_feature"]}}
     assert world.call("POST", "/projects/venues/training-datasets", key, json=dataset).status_code == 201
+    for thing in ("feature-groups/group", "training-datasets/dataset"):
+        asked = world.call("POST", f"/projects/venues/{thing}/versions/1/statistics", key, json={})
+        assert asked.status_code == 202
+    assert world.work() == 2
     server = {"engine": "mysql", "host": f"{CANARY}.example.com", "database": CANARY, "user": CANARY}
     connector = {"name": "connector", "options": server, "secret": f"aws-sm:oasthouse/venues/{CANARY}"}
     assert world.call("POST", "/projects/venues/connectors", key, json=connector).status_code == 201
@@ -138,12 +160,9 @@ def _options(route: Route) -> dict[str, Any]:
         return {}
     if route.rule.endswith("/rows"):
         return frame_request(pa.table({"plain": [9], f"{CANARY}_feature": ["x"]}))
-    if route.rule.endswith("/features"):
-        return {"json": {"features": [{"name": "later", "type": "double"}]}}
-    if route.rule.endswith("/tags/<tag>"):
-        return {"json": {"value": "changed"}}
-    if "/sql" in route.rule:
-        return {"json": {"query": "SELECT plain FROM group_1"}}
+    for end, body in BODIES_BY_END.items():
+        if route.rule.endswith(end):
+            return {"json": body}
     if route.operation.action is Action.SHARE_ANSWER:
         return {}
     return {"json": BODIES[route.operation.action]}

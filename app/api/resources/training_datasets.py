@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from flask import Response
 from flask.views import MethodView
@@ -8,15 +8,25 @@ from flask.views import MethodView
 from app.api.schemas.feature_groups import NamedPageQuery
 from app.api.schemas.training_datasets import (
     ManifestSchema,
+    RecreatedSchema,
+    RecreateSchema,
     TrainingDatasetCreateSchema,
     TrainingDatasetPageSchema,
     TrainingDatasetSchema,
+    TrainingInsertQuery,
     TrainingRowsQuery,
 )
-from app.featurestore.training_datasets.service import Manifest, TrainingDatasetInfo
-from app.web.arrow import batches_response
+from app.featurestore.training_datasets.service import (
+    InsertMode,
+    Manifest,
+    ReadRows,
+    RecreatedInfo,
+    RecreateTrainingDataset,
+    TrainingDatasetInfo,
+)
+from app.web.arrow import Compression, batches_response
 from app.web.blueprint import Blueprint
-from app.web.bodies import receive_command
+from app.web.bodies import receive_command, receive_frame
 from app.web.state import current_container, request_context
 from infra.database.paging import Page, PageRequest
 from tenancy.actions import Action
@@ -67,10 +77,34 @@ class TrainingDatasetManifest(MethodView):
 @blp.route(f"{_DATASET}/rows")
 class TrainingDatasetRows(MethodView):
     @blp.operation(action=Action.TRAINING_DATASET_READ_ROWS, query=TrainingRowsQuery, answers_rows=True)
-    def get(self, query: dict[str, Any], project: str, name: str, version: int) -> Response:
-        datasets, split = current_container().training_datasets, query["split"]
-        schema, batches = datasets.read(request_context(), project, name, version, split)
-        return batches_response(schema, batches, query["compression"])
+    def get(self, query: tuple[ReadRows, Compression], project: str, name: str, version: int) -> Response:
+        rows, compression = query
+        schema, batches = current_container().training_datasets.read(request_context(), project, name, version, rows)
+        return batches_response(schema, batches, compression)
+
+    @blp.operation(
+        action=Action.TRAINING_DATASET_CREATE,
+        query=TrainingInsertQuery,
+        returns=TrainingDatasetSchema,
+        idempotent=True,
+        takes_frame=True,
+    )
+    def post(self, query: dict[str, InsertMode], project: str, name: str, version: int) -> TrainingDatasetInfo:
+        datasets, frame = current_container().training_datasets, receive_frame()
+        return datasets.insert(request_context(), project, name, version, query["mode"], frame)
+
+
+@blp.route(f"{_DATASET}/recreate")
+class TrainingDatasetRecreation(MethodView):
+    @blp.operation(
+        action=Action.TRAINING_DATASET_CREATE,
+        body=RecreateSchema,
+        returns=RecreatedSchema,
+        status=201,
+        idempotent=True,
+    )
+    def post(self, command: RecreateTrainingDataset, project: str, name: str, version: int) -> RecreatedInfo:
+        return current_container().training_datasets.recreate(request_context(), project, name, version, command)
 
 
 @blp.route(f"{_DATASET}/files/<path:path>")

@@ -2,6 +2,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from app.api.schemas.expectations import ExpectationsSetSchema, InsertValidationSchema
 from app.api.schemas.queries import State
 from app.api.schemas.statistics import StoredStatisticsOptions
 from app.featurestore.feature_groups.models import CACHED, ON_DEMAND
@@ -66,6 +67,7 @@ class FeatureGroupCreateSchema(CommandSchema):
     tags = fields.Dict(keys=fields.String(), values=text(MAX_TAG_LENGTH), validate=validate.Length(max=100))
     jobs = fields.List(text(256), validate=validate.Length(max=100))
     statistics = StoredStatisticsOptions()
+    expectations = fields.Nested(ExpectationsSetSchema)
     kind = fields.String(validate=validate.OneOf([CACHED, ON_DEMAND]))
     connector = fields.String()
     query = text(MAX_QUERY)
@@ -75,6 +77,8 @@ class FeatureGroupCreateSchema(CommandSchema):
         for name in ("connector", "query"):
             if (name in data) != (data.get("kind") == ON_DEMAND):
                 raise ValidationError(f"Goes with kind {ON_DEMAND}, and always with it.", name)
+        if data.get("kind") == ON_DEMAND and "expectations" in data:
+            raise ValidationError("Of rows that are in another database nothing is expected.", "expectations")
 
     def build(self, data: dict[str, Any]) -> GroupSpec | CreateOnDemand:
         kind, connector, query = (data.pop(name, None) for name in ("kind", "connector", "query"))
@@ -127,6 +131,7 @@ class InsertSchema(Schema):
     rows_updated = fields.Integer()
     table_version = fields.Integer()
     mode = fields.String()
+    validation = fields.Nested(InsertValidationSchema, allow_none=True)
 
 
 class RowsQuery(Schema):

@@ -1,9 +1,18 @@
-from marshmallow import Schema, fields, validate
+from typing import Any
+
+from marshmallow import Schema, fields, post_load, validate
 
 from app.api.schemas.queries import CompressionQuery, ExpressionSchema, Names
 from app.api.schemas.sql import SqlQuerySchema
-from app.featurestore.training_datasets.service import CreateTrainingDataset
+from app.api.schemas.statistics import StoredStatisticsOptions
+from app.featurestore.training_datasets.service import (
+    CreateTrainingDataset,
+    InsertMode,
+    ReadRows,
+    RecreateTrainingDataset,
+)
 from app.featurestore.training_datasets.splits import Splits
+from app.web.arrow import Compression
 from app.web.schemas import CommandSchema, page_of, text
 
 
@@ -51,10 +60,43 @@ class TrainingDatasetCreateSchema(CommandSchema):
     splits = fields.Nested(SplitsSchema, allow_none=True)
     overwrite = fields.Boolean()
     jobs = fields.List(text(256), validate=validate.Length(max=100))
+    label = fields.String(allow_none=True)
+    fixed = fields.Boolean(truthy={True}, falsy={False})
+    sink = fields.String(allow_none=True)
+    path = text(1_024, allow_none=True)
+    statistics = StoredStatisticsOptions()
 
 
 class TrainingRowsQuery(CompressionQuery):
     split = fields.String(load_default=None)
+    file = fields.String(load_default=None)
+    columns = fields.String(load_default="", metadata={"description": "Names separated by commas; all where empty."})
+    content_hash = fields.String(load_default=None)
+
+    @post_load
+    def _load_rows(self, data: dict[str, Any], **_: Any) -> tuple[ReadRows, Compression]:
+        columns = tuple(name for name in data.pop("columns").split(",") if name)
+        compression = data.pop("compression")
+        return ReadRows(columns=columns, **data), compression
+
+
+class TrainingInsertQuery(Schema):
+    mode = fields.Enum(InsertMode, by_value=True, load_default=InsertMode.OVERWRITE)
+
+
+class RecreateSchema(CommandSchema):
+    command = RecreateTrainingDataset
+
+    name = fields.String(allow_none=True)
+    version = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1))
+
+
+class RecreatedSchema(Schema):
+    dataset = fields.Nested(TrainingDatasetSchema)
+    equal = fields.Boolean()
+    content_hash = fields.String()
+    recorded_content_hash = fields.String()
+    code_changed = fields.List(fields.String())
 
 
 class FileSchema(Schema):
@@ -63,6 +105,20 @@ class FileSchema(Schema):
     sha256 = fields.String()
     rows = fields.Integer()
     split = fields.String(allow_none=True)
+
+
+class AnomalySchema(Schema):
+    column = fields.String()
+    kind = fields.String()
+    detail = fields.String()
+    write = fields.Integer()
+
+
+class WriteSchema(Schema):
+    at = fields.String()
+    by = fields.String()
+    mode = fields.String()
+    rows = fields.Integer()
 
 
 class ManifestSchema(Schema):
@@ -75,7 +131,16 @@ class ManifestSchema(Schema):
     groups = fields.List(fields.Dict())
     query = fields.Dict(allow_none=True)
     sql = fields.String(allow_none=True)
+    sql_options = fields.Dict(allow_none=True)
     splits = fields.Dict(allow_none=True)
+    labels = fields.List(fields.String())
+    label_file = fields.Nested(FileSchema, allow_none=True)
+    fixed = fields.Boolean()
+    tf_record_schema = fields.Dict(allow_none=True)
+    anomalies = fields.List(fields.Nested(AnomalySchema))
+    writes = fields.List(fields.Nested(WriteSchema))
+    code_versions = fields.Dict()
+    content_hash = fields.String(allow_none=True)
 
 
 TrainingDatasetPageSchema = page_of(TrainingDatasetSchema)

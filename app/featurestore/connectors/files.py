@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.featurestore.connectors.built_in import find_built_in
 from app.featurestore.connectors.kinds import FileKind, Kinds, Options
+from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
 from app.featurestore.connectors.secrets import ProjectSecrets
 from infra.crypto import SecretValue
@@ -31,6 +32,10 @@ class FileConnector:
     def is_built_in(self) -> bool:
         return self.id is None
 
+    @classmethod
+    def of(cls, row: StorageConnector) -> "FileConnector":
+        return cls(row.id, row.project.name, row.name, row.kind, dict(row.options), row.secret_ref)
+
 
 class FileReader:
     """Opens the places that connectors lead to. Whether the caller may was asked before."""
@@ -48,7 +53,7 @@ class FileReader:
             found = FileConnector(None, project, built_in.name, built_in.kind, built_in.options, None)
         else:
             row = stored or ConnectorRepository(session).get(project_id, name)
-            found = FileConnector(row.id, project, row.name, row.kind, dict(row.options), row.secret_ref)
+            found = FileConnector.of(row)
         self._kind(found)
         return found
 
@@ -59,6 +64,10 @@ class FileReader:
     def source(self, connector: FileConnector) -> FileSource:
         """For reading; outside any transaction, too."""
         return self._kind(connector).source(connector.project, connector.options, self._secret(connector))
+
+    def uri(self, connector: FileConnector, path: str) -> str:
+        """What `path` there is called; nothing is fetched for it."""
+        return self._kind(connector).uri(connector.project, connector.options, path)
 
     def _secret(self, connector: FileConnector) -> SecretValue | None:
         return self._secrets.resolve(connector.project, connector.secret_ref)

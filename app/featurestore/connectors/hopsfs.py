@@ -48,6 +48,9 @@ class HopsfsKind:
     def source(self, project: str, options: Options, secret: SecretValue | None) -> FileSource:  # noqa: ARG002 the kind's signature
         return self._folders.source(self._path(project, options))
 
+    def uri(self, project: str, options: Options, path: str) -> str:
+        return f"{self._folders.uri(self._path(project, options))}/{path}"
+
     def _path(self, project: str, options: Options) -> str:
         """`<project-uuid>/<uuid>` as all places in the warehouse; the second says the name without showing it."""
         project_id = self._project_id(project)

@@ -49,6 +49,9 @@ class FileKind(Protocol):
     def source(self, project: str, options: Options, secret: SecretValue | None) -> FileSource:
         """For reading below it, by whatever names there are."""
 
+    def uri(self, project: str, options: Options, path: str) -> str:
+        """What `path` below it is called by people; nothing is connected for it."""
+
 
 @runtime_checkable
 class CredentialKind(Protocol):

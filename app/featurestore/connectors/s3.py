@@ -73,6 +73,9 @@ class S3Kind:
     def source(self, project: str, options: Options, secret: SecretValue | None) -> FileSource:
         return self._buckets.source(self._target(project, options, secret))
 
+    def uri(self, project: str, options: Options, path: str) -> str:  # noqa: ARG002 the kind's signature
+        return "s3://" + "/".join(part for part in (options["bucket"], options.get("prefix"), path) if part)
+
     def _target(self, project: str, options: Options, secret: SecretValue | None) -> BucketTarget:
         # Read again, not trusted: rules and warehouse may be others than when it was stored.
         read = self._read(options)

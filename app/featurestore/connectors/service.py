@@ -229,7 +229,12 @@ class ConnectorService:
             if used_by:
                 raise self._in_use(uow.session, context, project, used_by)
             uow.session.delete(connector)
-            uow.flush_or(ConnectorInUseError("A feature group began to read through the storage connector."))
+            uow.flush_or(
+                ConnectorInUseError(
+                    "Something began to use the storage connector, or files of a deleted training dataset are still there.",
+                    hint="Try again when a worker has removed them.",
+                )
+            )
             self._record(uow, context, Action.CONNECTOR_DELETE, connector)
             uow.commit()
 
@@ -298,9 +303,9 @@ class ConnectorService:
         try:
             self._authorizer.require(session, context.principal, Action.FEATURE_GROUP_READ, project)
         except NotPermittedError:
-            return ConnectorInUseError(f"{len(used_by)} feature groups read through the storage connector.")
+            return ConnectorInUseError(f"{len(used_by)} feature groups or training datasets use the storage connector.")
         return ConnectorInUseError(
-            f"Feature groups read through the storage connector: {', '.join(used_by[:20])}.",
+            f"Feature groups or training datasets use the storage connector: {', '.join(used_by[:20])}.",
             hint="Delete them first, or give them another source.",
         )
 

@@ -56,6 +56,7 @@ def new_group(
         event_time=spec.event_time,
         jobs=list(spec.jobs),
         statistics=spec.statistics,
+        expectations=spec.expectations,
         created_at=registration.created_at,
         created_by=registration.created_by,
         updated_at=registration.created_at,

@@ -36,7 +36,8 @@ class FeatureSpec:
 class GroupSpec:
     """A group as asked for. `features` empty: take them from the frame. `primary_key` None: the first feature.
 
-    `statistics` are options of what to compute after each commit; None: everything.
+    `statistics` are options of what to compute after each commit; None: everything. `expectations` are a policy and rules for
+    every insert, the first one included; None: no rules.
     """
 
     name: str
@@ -49,6 +50,7 @@ class GroupSpec:
     tags: dict[str, str] = field(default_factory=dict)
     jobs: tuple[str, ...] = ()
     statistics: dict[str, Any] | None = None
+    expectations: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from app.featurestore.feature_groups.errors import (
 from app.featurestore.feature_groups.followers import GroupFollower
 from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.infos import FeatureGroupInfo, group_schema
+from app.featurestore.feature_groups.inspection import Admission, Inspection, RowInspector
 from app.featurestore.feature_groups.models import FeatureGroup, Tag
 from app.featurestore.feature_groups.registration import (
     Registration,
@@ -65,6 +66,8 @@ class InsertInfo:
     rows_updated: int
     table_version: int
     mode: str
+    # What the group's rules made of the rows; None: it has none.
+    validation: dict[str, Any] | None = None
 
 
 class FeatureGroupService:
@@ -80,6 +83,7 @@ class FeatureGroupService:
         clock: Clock,
         ids: IdFactory,
         follower: GroupFollower,
+        inspector: RowInspector,
     ) -> None:
         self._database = database
         self._authorizer = authorizer
@@ -88,6 +92,7 @@ class FeatureGroupService:
         self._locations = locations
         self._ledger = ledger
         self._follower = follower
+        self._inspector = inspector
         self._clock = clock
         self._ids = ids
 
@@ -100,15 +105,19 @@ class FeatureGroupService:
         primary_key = require_roles(spec, features)
         require_statistics(spec.statistics, [feature.name for feature in features])
         schema = group_schema(features)
+        expectations = self._inspector.accept(spec.expectations, schema)
         rows = conform(frame, schema) if frame else None
+        admission = self._inspector.admit(context, Inspection(access.project_id, None, expectations), rows)
         location = self._locations.claim(access.project_id)
         try:
             reader, author = rows.reader if rows else None, author_of(context)
             self._tables.create(location, schema, partition_by=spec.partition_by, rows=reader, author=author)
             with self._database.write() as uow:
                 made = Registration(access.project_id, context.principal.name, self._clock.now(), location)
-                group = new_group(made, replace(spec, primary_key=primary_key), features, self._ids)
+                resolved = replace(spec, primary_key=primary_key, expectations=expectations)
+                group = new_group(made, resolved, features, self._ids)
                 self._add(uow, context, group, rows)
+                admission.keep(uow.session, group, 0)
                 if rows is not None and rows.rows > 0:
                     self._follower.group_written(uow.session, group, context.principal.name)
                 info = FeatureGroupInfo.of(group)
@@ -194,10 +203,13 @@ class FeatureGroupService:
         with self._database.read() as session:
             group = require_stored(self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version))
             schema, location, keys = group_schema(group.features), group.location, group.row_key
+            inspection = Inspection(group.project_id, group.id, group.expectations)
         rows = conform(frame, schema)
+        admission = self._inspector.admit(context, inspection, rows)
         commit = self._commit(context, location, mode, rows, keys)
-        info = InsertInfo(rows.rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
-        return self._note_insert(context, project, name, version, location, info)
+        counts = rows.rows, commit.rows_inserted, commit.rows_updated
+        info = InsertInfo(*counts, commit.version, mode.value, admission.summary)
+        return self._note_insert(context, project, name, version, location, info, admission)
 
     def finish_insert(
         self, context: RequestContext, project: str, name: str, version: int, mode: WriteMode
@@ -205,6 +217,7 @@ class FeatureGroupService:
         """End an insert of which an earlier attempt has committed the rows and nothing more; None where none has.
 
         For those whose rows may be others by now, or gone: `insert` finds the commit as well, but asks for the rows first.
+        What the group's rules made of the rows died with that attempt; they had let them pass.
         """
         pinned = self._ledger.find_pin(context.claim_id) if context.claim_id is not None else None
         if pinned is None:
@@ -233,12 +246,21 @@ class FeatureGroupService:
         return [dict(zip(columns, values, strict=True)) for values in ordered]
 
     def _note_insert(
-        self, context: RequestContext, project: str, name: str, version: int, location: str, info: InsertInfo
+        self,
+        context: RequestContext,
+        project: str,
+        name: str,
+        version: int,
+        location: str,
+        info: InsertInfo,
+        admission: Admission | None = None,
     ) -> InsertInfo:
         try:
             with self._database.write() as uow:
                 group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
                 FeatureGroupRepository(uow.session).note_table_version(group, info.table_version)
+                if admission is not None:
+                    admission.keep(uow.session, group, info.table_version)
                 self._follower.group_written(uow.session, group, context.principal.name)
                 detail = {"mode": info.mode, "rows": info.rows_received}
                 self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, **detail)

@@ -2,7 +2,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from infra.database.base import Base
@@ -27,3 +27,7 @@ class Location(Base):
     project_id: Mapped[UUID] = mapped_column(ForeignKey("project.id"))
     state: Mapped[str] = mapped_column(String(16), index=True)
     changed_at: Mapped[datetime]
+    # Of a place that is not in the warehouse: `path` is then a key alone. Once it is doomed, `files` are those to remove.
+    connector_id: Mapped[UUID | None] = mapped_column(ForeignKey("storage_connector.id"))
+    external_path: Mapped[str | None] = mapped_column(Text)
+    files: Mapped[list[str] | None]

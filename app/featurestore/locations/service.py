@@ -1,6 +1,9 @@
 """Keeps the warehouse and the database together across crashes."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -10,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.featurestore.locations.models import Location, LocationState
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
-from infra.errors import GatewayError, StorageUnavailableError
+from infra.errors import ConflictError, GatewayError, StorageUnavailableError
 from infra.ids import IdFactory
 from infra.ports.storage import ObjectStore
 
@@ -19,15 +22,34 @@ CLAIM_LIFETIME = timedelta(hours=24)
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A place that is not in the warehouse: below what a storage connector leads to."""
+
+    connector_id: UUID
+    path: str
+
+
+class ExternalFiles(Protocol):
+    def remove(self, project_id: UUID, elsewhere: Elsewhere, files: Sequence[str] | None) -> int:
+        """Delete `files`, or where None what a writer of ours may have left; nothing else. Returns how many."""
+
+
 class Locations:
-    def __init__(self, *, database: Database, store: ObjectStore, clock: Clock, ids: IdFactory) -> None:
+    def __init__(
+        self, *, database: Database, store: ObjectStore, clock: Clock, ids: IdFactory, external: ExternalFiles
+    ) -> None:
         self._database = database
         self._store = store
+        self._external = external
         self._clock = clock
         self._ids = ids
 
-    def claim(self, project_id: UUID) -> str:
-        """A fresh path `<project-uuid>/<uuid>`. Names never enter a path, so renaming or re-creating cannot collide."""
+    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None) -> str:
+        """A fresh path `<project-uuid>/<uuid>`. Names never enter a path, so renaming or re-creating cannot collide.
+
+        Of a place elsewhere it is only the key by which it is known here.
+        """
         path = f"{project_id}/{self._ids()}"
         with self._database.write() as uow:
             uow.session.add(
@@ -36,15 +58,21 @@ class Locations:
                     project_id=project_id,
                     state=LocationState.CLAIMED.value,
                     changed_at=self._clock.now(),
+                    connector_id=None if elsewhere is None else elsewhere.connector_id,
+                    external_path=None if elsewhere is None else elsewhere.path,
                 )
             )
+            uow.flush_or(ConflictError("The storage connector was deleted a moment ago."))
             uow.commit()
         return path
 
-    def mark(self, session: Session, path: str, state: LocationState) -> None:
-        """Change the state in the transaction of the row that names the location."""
+    def mark(self, session: Session, path: str, state: LocationState, files: Sequence[str] | None = None) -> None:
+        """Change the state in the transaction of the row that names the location. `files` are what there is to remove."""
+        known = {} if files is None else {"files": list(files)}
         session.execute(
-            update(Location).where(Location.path == path).values(state=state.value, changed_at=self._clock.now())
+            update(Location)
+            .where(Location.path == path)
+            .values(state=state.value, changed_at=self._clock.now(), **known)
         )
 
     def abandon(self, path: str) -> None:
@@ -86,9 +114,26 @@ class Locations:
         return True
 
     def _purge(self, path: str) -> bool:
-        if not self.remove(path):
+        with self._database.read() as session:
+            location = session.get(Location, path)
+        if location is None:
+            return False
+        is_here = location.connector_id is None
+        if not (self.remove(path) if is_here else self._remove_elsewhere(location)):
             return False
         with self._database.write() as uow:
             uow.session.execute(delete(Location).where(Location.path == path))
             uow.commit()
+        return True
+
+    def _remove_elsewhere(self, location: Location) -> bool:
+        assert location.connector_id is not None
+        elsewhere = Elsewhere(location.connector_id, location.external_path or "")
+        try:
+            files = self._external.remove(location.project_id, elsewhere, location.files)
+        except GatewayError as error:
+            # Its owner may have taken the rights away: it is tried again, and `oast fsck` tells.
+            _log.warning("external location not removed", path=location.path, error=error.detail)
+            return False
+        _log.info("external location removed", path=location.path, files=files)
         return True

@@ -7,7 +7,7 @@ from sqlglot import exp
 from app.featurestore.query import point_in_time, spark
 from app.featurestore.query.plans import LogicalPlan
 from app.featurestore.query.trees import all_of, column, named, quoted, same, table, table_name
-from infra.ports.engine import Step
+from infra.ports.engine import WRITE_ORDER, Step
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,14 @@ class Program:
     steps: tuple[Step, ...] = ()
 
 
-def to_program(plan: LogicalPlan) -> Program:
-    """The plan for DuckDB."""
+def to_program(plan: LogicalPlan, *, ordered: bool = False) -> Program:
+    """The plan for DuckDB. `ordered`: rows are in the order in which those that they are joined of were written.
+
+    With labels rows are in the labels' order anyway; without, the matches of a key come as threads find them.
+    """
     if plan.labels is None:
-        return Program(joined(plan).sql("duckdb"))
+        query = joined(plan)
+        return Program((_in_write_order(query, plan) if ordered else query).sql("duckdb"))
     steps, answer = point_in_time.staged(plan, plan.labels)
     return Program(answer.sql("duckdb"), tuple(Step(name, select.sql("duckdb")) for name, select in steps))
 
@@ -59,6 +63,10 @@ def joined(plan: LogicalPlan) -> exp.Select:
         conditions = all_of(same(left, right))
         query = query.join(table(table_name(source), f"g{index}"), on=conditions, join_type=source.how, copy=False)
     return query
+
+
+def _in_write_order(query: exp.Select, plan: LogicalPlan) -> exp.Select:
+    return query.order_by(*(column(f"g{index}", WRITE_ORDER) for index in range(len(plan.sources))), copy=False)
 
 
 def _output(source: int, feature: str, name: str) -> exp.Expr:

@@ -135,10 +135,20 @@ class QueryService:
         return explain(retrieval.plan, retrieval.pinned, retrieval.labels)
 
     def run(
-        self, retrieval: Retrieval, *, compression: str = "none", abandoned: Abandoned | None = None
+        self,
+        retrieval: Retrieval,
+        *,
+        compression: str = "none",
+        abandoned: Abandoned | None = None,
+        ordered: bool = False,
     ) -> AbstractContextManager[BatchStream]:
-        """Start it. Closing the stream early stops the query."""
-        program = to_program(retrieval.plan)
+        """Start it. Closing the stream early stops the query.
+
+        `ordered` costs a sort of what is joined, and gives the same rows in the same order each time; sources that are not
+        tables of ours have no order to keep.
+        """
+        is_ours = len(retrieval.snapshots) == len(retrieval.pinned)
+        program = to_program(retrieval.plan, ordered=ordered and is_ours and len(retrieval.pinned) > 1)
         query = EngineQuery(
             program.sql,
             retrieval.tables,

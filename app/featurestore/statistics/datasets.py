@@ -1,19 +1,16 @@
 """Training datasets as subjects of statistics. Their files never change, so a revision is a state."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
 from uuid import UUID
 
-import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.featurestore.feature_groups.types import to_arrow
 from app.featurestore.statistics.subjects import TRAINING_DATASET, Scan, Subject, SubjectRef
 from app.featurestore.training_datasets.models import TrainingDataset
+from app.featurestore.training_datasets.places import DatasetPlaces
+from app.featurestore.training_datasets.reading import schema_of
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
 from infra.ports.formats import DataFormat
-from infra.ports.storage import ObjectStore
 from infra.registry import Registry
 from tenancy.actions import Action
 
@@ -22,8 +19,8 @@ class TrainingDatasetSubjects:
     reads = Action.TRAINING_DATASET_READ_ROWS
     updates = Action.TRAINING_DATASET_CREATE
 
-    def __init__(self, *, store: ObjectStore, formats: Registry[DataFormat]) -> None:
-        self._store = store
+    def __init__(self, *, places: DatasetPlaces, formats: Registry[DataFormat]) -> None:
+        self._places = places
         self._formats = formats
 
     def get(self, session: Session, project_id: UUID, ref: SubjectRef) -> Subject:
@@ -36,25 +33,16 @@ class TrainingDatasetSubjects:
     def scan(self, session: Session, subject: Subject) -> Scan:
         dataset = self._find(session, subject.project_id, subject.id)
         assert dataset is not None
-        manifest = dataset.manifest
-        schema = pa.schema([pa.field(column["name"], to_arrow(column["type"])) for column in manifest["features"]])
-        paths = [f"{dataset.location}/{file['path']}" for file in manifest["files"]]
+        files, schema = self._places.of(dataset), schema_of(dataset.manifest)
+        paths = [file["path"] for file in dataset.manifest["files"]]
         data_format = self._formats.load(dataset.data_format)
         return Scan(
-            schema, dataset.rows, dataset.revision, lambda columns: self._read(paths, data_format, schema, columns)
+            schema, dataset.rows, dataset.revision, lambda columns: files.read(paths, data_format, schema, columns)
         )
 
     def _find(self, session: Session, project_id: UUID, subject_id: UUID) -> TrainingDataset | None:
         found = TrainingDataset.project_id == project_id, TrainingDataset.id == subject_id
         return session.scalar(select(TrainingDataset).where(*found))
-
-    def _read(
-        self, paths: Sequence[str], data_format: DataFormat, schema: pa.Schema, columns: Sequence[str]
-    ) -> Iterator[pa.RecordBatch]:
-        for path in paths:
-            with closing(self._store.open_input(path)) as source:
-                for batch in data_format.read(source, schema):
-                    yield batch.select(list(columns))
 
 
 def _of_dataset(dataset: TrainingDataset) -> Subject:

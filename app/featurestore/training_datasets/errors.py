@@ -1,4 +1,4 @@
-from infra.errors import ConflictError, NotFoundError
+from infra.errors import ConflictError, InvalidInputError, NotFoundError
 
 
 class TrainingDatasetNotFoundError(NotFoundError):
@@ -15,8 +15,29 @@ class TrainingDatasetExistsError(ConflictError):
     title = "The training dataset exists"
 
 
+class TrainingDatasetChangedError(ConflictError):
+    """Other rows were written since it was looked at."""
+
+    code = "training-dataset-changed"
+    title = "The training dataset changed meanwhile"
+
+
+class NotReproducibleError(InvalidInputError):
+    """What the training dataset was made from is not there any more, or never was kept."""
+
+    code = "training-dataset-not-reproducible"
+    title = "The training dataset cannot be made again"
+
+
 class TrainingFileNotFoundError(NotFoundError):
     """The manifest names no such file."""
 
     code = "training-file-not-found"
     title = "No such file"
+
+
+class SinkOccupiedError(ConflictError):
+    """Somebody's files are where a dataset was to be written."""
+
+    code = "sink-occupied"
+    title = "There are files already"

@@ -1,17 +1,23 @@
-"""Writes a stream of rows as part files and says what was written."""
+"""The files of one training dataset: written in parts, hashed as they are, copied and read back."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from functools import cached_property
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
 from infra.errors import StorageUnavailableError
-from infra.ports.formats import DataFormat
+from infra.ports.formats import ColumnarFormat, DataFormat
 from infra.ports.storage import ObjectStore
 
 ROWS_PER_PART = 1_000_000
+MANIFEST: Final = "manifest.json"
+LABELS: Final = "labels.arrow"
+_CHUNK: Final = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,113 @@ class WrittenFile:
     sha256: str
     rows: int
     split: str | None = None
+
+
+class DatasetFiles:
+    """Everything that is done to the bytes of a dataset. Paths are those of its manifest, below its location."""
+
+    def __init__(self, open_store: Callable[[], ObjectStore], location: str, uri: str) -> None:
+        """`open_store` is called when the first file is wanted, and not to say where they are."""
+        self._open_store = open_store
+        self._location = location
+        self.uri = uri
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        return self._open_store()
+
+    def open(self, path: str) -> BinaryIO:
+        return self._store.open_input(f"{self._location}/{path}")
+
+    def list_files(self) -> set[str]:
+        """What is there, whether or not a manifest names it."""
+        return {path.removeprefix(f"{self._location}/") for path in self._store.list_files(self._location)}
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of the bytes as they are now."""
+        digest = hashlib.sha256()
+        with closing(self.open(path)) as file:
+            while piece := file.read(_CHUNK):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def write_parts(
+        self,
+        data_format: DataFormat,
+        batches: Iterator[pa.RecordBatch],
+        schema: pa.Schema,
+        *,
+        split: str | None = None,
+        after: int = 0,
+    ) -> list[WrittenFile]:
+        """Files `part-00000…` of at most `ROWS_PER_PART` rows, in the folder of their split, numbered on from `after`.
+
+        Where there are none before there is at least one, so that an empty dataset still has a schema.
+        """
+        written: list[WrittenFile] = []
+        pending = _Pending(batches)
+        folder = "" if split is None else f"{split}/"
+        while pending.has_more() or not (written or after):
+            path = f"{folder}part-{after + len(written):05d}{data_format.suffix}"
+            with self._sink(path) as sink:
+                measured = _Measured(sink)
+                rows = data_format.write(pending.take(ROWS_PER_PART), schema, cast("BinaryIO", measured))
+            written.append(WrittenFile(path, measured.bytes, measured.sha256, rows, split))
+        return written
+
+    def write_labels(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> WrittenFile:
+        """As an Arrow stream, beside the rows and not one of them."""
+        rows = 0
+        with self._sink(LABELS) as sink:
+            measured = _Measured(sink)
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            with pa.ipc.new_stream(pa.PythonFile(measured, "w"), schema, options=options) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+                    rows += batch.num_rows
+        return WrittenFile(LABELS, measured.bytes, measured.sha256, rows)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Whoever has only the bucket still knows what is in it."""
+        with self._sink(MANIFEST) as sink:
+            sink.write(json.dumps(manifest, indent=2).encode())
+
+    def copy_from(self, other: "DatasetFiles", files: Sequence[Mapping[str, Any]]) -> None:
+        """Raises StorageUnavailableError where a file is no longer the one that was written."""
+        for file in files:
+            with closing(other.open(file["path"])) as source, self._sink(file["path"]) as sink:
+                measured = _Measured(sink)
+                while piece := source.read(_CHUNK):
+                    measured.write(piece)
+                if measured.sha256 != file["sha256"]:
+                    raise StorageUnavailableError(f"{file['path']} in the warehouse is not the file that was written.")
+
+    def read(
+        self, paths: Sequence[str], data_format: DataFormat, schema: pa.Schema, columns: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        chosen = pa.schema([schema.field(name) for name in columns]) if columns else schema
+        for path in paths:
+            with closing(self.open(path)) as source:
+                if isinstance(data_format, ColumnarFormat):
+                    yield from data_format.read_columns(source, chosen)
+                else:
+                    yield from (batch.select(chosen.names) for batch in data_format.read(source, schema))
+
+    @contextmanager
+    def _sink(self, path: str) -> Iterator[BinaryIO]:
+        try:
+            with self._store.open_output(f"{self._location}/{path}") as sink:
+                yield sink
+        except OSError as error:
+            raise StorageUnavailableError("The warehouse takes no more bytes just now.", retry_after=30) from error
+
+
+def content_hash(files: Iterable[Mapping[str, Any]]) -> str:
+    """Of all files in order: equal hashes mean equal bytes under equal paths."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file['path']}\0{file['sha256']}\0{file['rows']}\n".encode())
+    return digest.hexdigest()
 
 
 class _Measured:
@@ -53,24 +166,6 @@ class _Measured:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
-
-
-def write_parts(
-    store: ObjectStore, location: str, data_format: DataFormat, batches: Iterator[pa.RecordBatch], schema: pa.Schema
-) -> list[WrittenFile]:
-    """Files `part-00000…` of at most `ROWS_PER_PART` rows; at least one, so that an empty dataset still has a schema."""
-    written: list[WrittenFile] = []
-    pending = _Pending(batches)
-    while not written or pending.has_more():
-        name = f"part-{len(written):05d}{data_format.suffix}"
-        try:
-            with store.open_output(f"{location}/{name}") as sink:
-                measured = _Measured(sink)
-                rows = data_format.write(pending.take(ROWS_PER_PART), schema, cast("BinaryIO", measured))
-        except OSError as error:
-            raise StorageUnavailableError("The warehouse takes no more bytes just now.", retry_after=30) from error
-        written.append(WrittenFile(name, measured.bytes, measured.sha256, rows))
-    return written
 
 
 class _Pending:

@@ -11,7 +11,10 @@ from tenancy.projects.models import Project
 
 
 class TrainingDataset(Base):
-    """Files made once from features or from a frame. The manifest says which files, from what; it never changes."""
+    """Files made from features or from a frame. The manifest says which files, from what.
+
+    Neither ever changes at its place: other rows are written elsewhere, and the row of this table then names that.
+    """
 
     __tablename__ = "training_dataset"
     __table_args__ = (UniqueConstraint("project_id", "name", "version"),)
@@ -24,7 +27,7 @@ class TrainingDataset(Base):
     description: Mapped[str] = mapped_column(Text)
     data_format: Mapped[str] = mapped_column(String(32))
     location: Mapped[str] = mapped_column(String(128))
-    # Of an external one: through which connector, and where below it, the files are. `location` is then empty.
+    # Of an external one: through which connector, and where below it, the files are. `location` is then a key alone.
     connector_id: Mapped[UUID | None] = mapped_column(ForeignKey(StorageConnector.id), index=True)
     external_path: Mapped[str | None] = mapped_column(Text)
     rows: Mapped[int] = mapped_column(BigInteger)
@@ -38,5 +41,6 @@ class TrainingDataset(Base):
     revision: Mapped[int] = mapped_column(Integer)
 
     project: Mapped[Project] = relationship(lazy="joined", viewonly=True)
+    connector: Mapped[StorageConnector | None] = relationship(lazy="joined", viewonly=True)
 
     __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 SQLAlchemy's declarative form

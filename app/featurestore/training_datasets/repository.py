@@ -1,7 +1,7 @@
 from difflib import get_close_matches
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.featurestore.training_datasets.errors import TrainingDatasetNotFoundError
@@ -19,6 +19,11 @@ class TrainingDatasetRepository:
     def find(self, project_id: UUID, name: str, version: int) -> TrainingDataset | None:
         return self._session.scalar(self.of_project(project_id, name).where(TrainingDataset.version == version))
 
+    def next_version(self, project_id: UUID, name: str) -> int:
+        """One more than the highest; 1 of a name that there is not."""
+        versions = select(func.max(TrainingDataset.version)).where(TrainingDataset.project_id == project_id)
+        return (self._session.scalar(versions.where(TrainingDataset.name == name)) or 0) + 1
+
     def get(self, project_id: UUID, name: str, version: int) -> TrainingDataset:
         dataset = self.find(project_id, name, version)
         if dataset is None:
@@ -30,3 +35,12 @@ class TrainingDatasetRepository:
                 candidates=get_close_matches(name, sorted(known), n=5, cutoff=0.5),
             )
         return dataset
+
+    def names_written_through(self, connector_id: UUID) -> list[str]:
+        """As `name_version`."""
+        found = self._session.execute(
+            select(TrainingDataset.name, TrainingDataset.version)
+            .where(TrainingDataset.connector_id == connector_id)
+            .order_by(TrainingDataset.name, TrainingDataset.version)
+        )
+        return [f"{name}_{version}" for name, version in found]

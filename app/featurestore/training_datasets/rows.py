@@ -1,11 +1,12 @@
 """Where the rows of a training dataset come from: features by name, SQL, or a frame."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -14,19 +15,25 @@ from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.infos import group_schema
 from app.featurestore.feature_groups.rules import GroupSpec, resolve_features
 from app.featurestore.query.expression import CatalogGroup, FeatureExpression
+from app.featurestore.query.plans import LABELS, LogicalPlan
 from app.featurestore.query.service import QueryService, Retrieval
 from app.featurestore.sql.service import PinnedSql, SqlQuery, SqlService
+from app.featurestore.training_datasets.states import RecordedStates
 from infra.ports.tables import Snapshot
 from tenancy.principals import RequestContext
 
 
 @dataclass(frozen=True)
 class Rows:
-    """`origin` is what a manifest tells of them: `query` or `sql`, and the groups in the states that were read."""
+    """`origin` is what a manifest tells of them: `query` or `sql`, and the groups in the states that were read.
+
+    `labels` are columns that were in the labels and are neither key nor event time: what is to be predicted.
+    """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     origin: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
 
 Require: TypeAlias = Callable[[pa.Schema], None]
@@ -34,9 +41,10 @@ Require: TypeAlias = Callable[[pa.Schema], None]
 
 
 class RowSources:
-    def __init__(self, queries: QueryService, sql: SqlService) -> None:
+    def __init__(self, queries: QueryService, sql: SqlService, states: RecordedStates) -> None:
         self._queries = queries
         self._sql = sql
+        self.states = states
 
     @contextmanager
     def of_features(
@@ -44,18 +52,30 @@ class RowSources:
     ) -> Iterator[Rows]:
         retrieval = self._queries.retrieve(context, project, query, labels)
         require(retrieval.schema)
-        with self._queries.run(retrieval) as stream:
+        with self._queries.run(retrieval, ordered=True) as stream:
             origin = {"query": _recorded(query), "groups": _groups_of_plan(retrieval)}
-            yield Rows(retrieval.schema, iter(stream), origin)
+            yield Rows(retrieval.schema, iter(stream), origin, _predicted(retrieval.plan))
 
     @contextmanager
-    def of_sql(self, context: RequestContext, project: str, query: SqlQuery, require: Require) -> Iterator[Rows]:
-        """Types are those of the answer, as they would be of a frame; nobody knows them before it begins."""
-        pinned = self._sql.pin(context, project, query)
+    def of_sql(
+        self,
+        context: RequestContext,
+        project: str,
+        query: SqlQuery,
+        require: Require,
+        states: Mapping[UUID, Snapshot] | None = None,
+    ) -> Iterator[Rows]:
+        """Types are those of the answer, as they would be of a frame; nobody knows them before it begins.
+
+        `states` are read of the groups with these ids, in place of the present ones.
+        """
+        pinned = _in_states(self._sql.pin(context, project, query), states or {})
+        options = {"featurestore": query.featurestore, "dialect": query.dialect}
         with self._sql.run(pinned) as stream:
             schema = group_schema(resolve_features(GroupSpec("sql"), stream.schema))
             require(schema)
-            yield Rows(schema, conformed(iter(stream), schema), {"sql": query.query, "groups": _groups_of_sql(pinned)})
+            origin = {"sql": query.query, "sql_options": options, "groups": _groups_of_sql(pinned)}
+            yield Rows(schema, conformed(iter(stream), schema), origin)
 
     @contextmanager
     def of_frame(self, frame: Frame, require: Require) -> Iterator[Rows]:
@@ -85,12 +105,19 @@ def _groups_of_plan(retrieval: Retrieval) -> list[dict[str, Any]]:
 
 def _group(group: CatalogGroup, table_version: int | None) -> dict[str, Any]:
     """`table_version` is None of a group on demand."""
-    return {"project": group.project, "name": group.name, "version": group.version, "table_version": table_version}
+    return {
+        "id": str(group.id),
+        "project": group.project,
+        "name": group.name,
+        "version": group.version,
+        "table_version": table_version,
+    }
 
 
 def _groups_of_sql(pinned: PinnedSql) -> list[dict[str, Any]]:
     return [
         {
+            "id": str(found.group.id),
             "project": found.access.project,
             "name": found.group.name,
             "version": found.group.version,
@@ -98,3 +125,22 @@ def _groups_of_sql(pinned: PinnedSql) -> list[dict[str, Any]]:
         }
         for found, table in zip(pinned.found, pinned.tables, strict=True)
     ]
+
+
+def _in_states(pinned: PinnedSql, states: Mapping[UUID, Snapshot]) -> PinnedSql:
+    """Columns stay those that the groups have today: the statement was read against them."""
+    tables = [
+        replace(states[found.group.id], schema=table.schema)
+        if isinstance(table, Snapshot) and found.group.id in states
+        else table
+        for found, table in zip(pinned.found, pinned.tables, strict=True)
+    ]
+    return replace(pinned, tables=tuple(tables))
+
+
+def _predicted(plan: LogicalPlan) -> tuple[str, ...]:
+    if plan.labels is None:
+        return ()
+    keys = {pair.left for source in plan.sources for pair in source.on if pair.left_source == LABELS}
+    known = keys | {plan.labels.event_time}
+    return tuple(each.name for each in plan.columns if each.source == LABELS and each.feature not in known)

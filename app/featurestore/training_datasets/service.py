@@ -1,37 +1,55 @@
-"""Use cases around training datasets."""
+"""Use cases that write training datasets."""
 
-import json
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
-from importlib.metadata import version as distribution_version
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pyarrow as pa
-from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.rules import require_version
-from app.featurestore.feature_groups.types import to_arrow, to_hive
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
-from app.featurestore.query.expression import FeatureExpression
-from app.featurestore.sql.service import SqlQuery
-from app.featurestore.training_datasets.errors import TrainingDatasetExistsError, TrainingFileNotFoundError
-from app.featurestore.training_datasets.files import WrittenFile, write_parts
+from app.featurestore.training_datasets.errors import TrainingDatasetExistsError
+from app.featurestore.training_datasets.files import DatasetFiles
+from app.featurestore.training_datasets.followers import DatasetFollower
+from app.featurestore.training_datasets.infos import (
+    ColumnInfo,
+    CreateTrainingDataset,
+    InsertMode,
+    Manifest,
+    ReadRows,
+    RecreatedInfo,
+    RecreateTrainingDataset,
+    TrainingDatasetInfo,
+)
+from app.featurestore.training_datasets.insertion import TrainingDatasetInsertion
 from app.featurestore.training_datasets.models import TrainingDataset
+from app.featurestore.training_datasets.places import EXTERNAL, INTERNAL, DatasetPlaces, Sink, files_of
+from app.featurestore.training_datasets.recreation import (
+    code_changed,
+    kept_labels,
+    recipe,
+    require_same_groups,
+)
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
-from app.featurestore.training_datasets.rows import Rows, RowSources
-from app.featurestore.training_datasets.splits import Splits, require_splits, split_rows
+from app.featurestore.training_datasets.rows import Require, Rows, RowSources
+from app.featurestore.training_datasets.splits import require_splits
+from app.featurestore.training_datasets.writing import (
+    Form,
+    Write,
+    new_manifest,
+    size_of,
+    write_rows,
+)
 from infra.clock import Clock
-from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError
 from infra.ids import IdFactory
 from infra.ports.formats import DataFormat
-from infra.ports.storage import ObjectStore
+from infra.ports.tables import Snapshot
 from infra.registry import Registry
 from tenancy.access import Access, Authorizer, require_creator_or_owner
 from tenancy.actions import Action
@@ -39,68 +57,34 @@ from tenancy.audit.service import AuditLog
 from tenancy.names import require_name
 from tenancy.principals import RequestContext
 
-MANIFEST = "manifest.json"
+__all__ = [
+    "ColumnInfo",
+    "CreateTrainingDataset",
+    "InsertMode",
+    "Manifest",
+    "ReadRows",
+    "RecreateTrainingDataset",
+    "RecreatedInfo",
+    "TrainingDatasetInfo",
+    "TrainingDatasetService",
+]
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
-class CreateTrainingDataset:
-    """Rows come from `query`, from `sql`, or with the request as a frame. A frame beside `query` holds its labels."""
+class _Making:
+    """A dataset to be written. `labels` came as a frame, and are kept so that it can be made again."""
 
-    name: str
-    version: int = 1
-    description: str = ""
-    data_format: str = "parquet"
-    query: FeatureExpression | None = None
-    sql: SqlQuery | None = None
-    splits: Splits | None = None
-    overwrite: bool = False
-    jobs: tuple[str, ...] = ()
+    access: Access
+    command: CreateTrainingDataset
+    data_format: DataFormat
+    rows_of: AbstractContextManager[Rows]
+    labels: Frame | None = None
+    sink: Sink | None = None
 
 
-@dataclass(frozen=True)
-class ColumnInfo:
-    name: str
-    type: str
-
-
-@dataclass(frozen=True)
-class TrainingDatasetInfo:
-    """`path` is where the bytes are: a directory or an s3:// prefix."""
-
-    id: UUID
-    project: str
-    name: str
-    version: int
-    kind: str
-    description: str
-    data_format: str
-    features: list[ColumnInfo]
-    jobs: list[str]
-    created_at: datetime
-    created_by: str
-    path: str
-    rows: int
-    bytes: int
-    revision: int
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a dataset consists of and came from. `groups` are only those that the reader may see."""
-
-    files: list[dict[str, Any]]
-    features: list[dict[str, str]]
-    rows: int
-    data_format: str
-    created_at: str
-    oasthouse_version: str
-    groups: list[dict[str, Any]] = field(default_factory=list)
-    query: dict[str, Any] | None = None
-    sql: str | None = None
-    splits: dict[str, Any] | None = None
-
-
-class TrainingDatasetService:
+class TrainingDatasetService(TrainingDatasetInsertion):
     def __init__(
         self,
         *,
@@ -108,93 +92,63 @@ class TrainingDatasetService:
         authorizer: Authorizer,
         audit: AuditLog,
         rows: RowSources,
-        store: ObjectStore,
+        places: DatasetPlaces,
         locations: Locations,
         formats: Registry[DataFormat],
         clock: Clock,
         ids: IdFactory,
+        follower: DatasetFollower,
     ) -> None:
-        self._database = database
-        self._authorizer = authorizer
-        self._audit = audit
+        super().__init__(
+            database=database,
+            authorizer=authorizer,
+            audit=audit,
+            places=places,
+            locations=locations,
+            formats=formats,
+            clock=clock,
+            follower=follower,
+        )
         self._rows = rows
-        self._store = store
-        self._locations = locations
-        self._formats = formats
-        self._clock = clock
+        self._states = rows.states
         self._ids = ids
 
     def create(
         self, context: RequestContext, project: str, command: CreateTrainingDataset, frame: Frame | None = None
     ) -> TrainingDatasetInfo:
         """Write the files, then make them known; until the last step nothing is visible."""
-        access = self._require_free(context, project, command)
+        access, sink = self._require_free(context, project, command)
         data_format = self._formats.load(command.data_format)
         rows_of = self._rows_of(context, project, command, frame, data_format)
-        location = self._locations.claim(access.project_id)
-        try:
-            with rows_of as rows:
-                manifest = self._write(rows, data_format, location, command.splits)
-            with self._database.write() as uow:
-                dataset = self._new_dataset(context, access, command, manifest, location)
-                self._replace(uow, context, dataset, overwrite=command.overwrite)
-                self._record(uow, context, Action.TRAINING_DATASET_CREATE, dataset)
-                info = self._info(dataset)
-                context.remember(uow.session, info)
-                uow.commit()
-        except Exception:
-            self._locations.abandon(location)
-            raise
-        self._locations.purge()
-        return info
+        labels = frame if command.query is not None else None
+        return self._make(context, _Making(access, command, data_format, rows_of, labels, sink), lambda info, _: info)
 
-    def get(self, context: RequestContext, project: str, name: str, version: int) -> TrainingDatasetInfo:
+    def recreate(
+        self, context: RequestContext, project: str, name: str, version: int, command: RecreateTrainingDataset
+    ) -> RecreatedInfo:
+        """Make a dataset again as it was made, and say whether its files are the same to the byte."""
         with self._database.read() as session:
-            _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ, project, name, version)
-            return self._info(dataset)
+            access, dataset = self._load(session, context, Action.TRAINING_DATASET_CREATE, project, name, version)
+            files, old, called = self._places.of(dataset), dataset.manifest, command.name or name
+            again = replace(
+                recipe(old),
+                name=called,
+                version=command.version or TrainingDatasetRepository(session).next_version(access.project_id, called),
+                description=dataset.description,
+                jobs=tuple(dataset.jobs),
+            )
+        access, _ = self._require_free(context, project, again)
+        data_format = self._formats.load(again.data_format)
+        states = self._states.require(context, old["groups"])
 
-    def list_training_datasets(
-        self, context: RequestContext, project: str, page: PageRequest, name: str | None = None
-    ) -> Page[TrainingDatasetInfo]:
-        with self._database.read() as session:
-            access = self._authorizer.require(session, context.principal, Action.TRAINING_DATASET_READ, project)
-            query = TrainingDatasetRepository(session).of_project(access.project_id, name)
-            return paginate(session, query, page, [TrainingDataset.name, TrainingDataset.version]).map(self._info)
+        def compared(info: TrainingDatasetInfo, new: dict[str, Any]) -> RecreatedInfo:
+            hashes = new["content_hash"], old["content_hash"]
+            return RecreatedInfo(info, hashes[0] == hashes[1], *hashes, code_changed(old))
 
-    def get_manifest(self, context: RequestContext, project: str, name: str, version: int) -> Manifest:
-        """Who reads through a share is not told of the groups behind the dataset that are not shared with them too."""
-        with self._database.read() as session:
-            access, dataset = self._load(session, context, Action.TRAINING_DATASET_READ, project, name, version)
-            manifest = Manifest(**dataset.manifest)
-            if access.project_id == context.principal.project_id:
-                return manifest
-            visible = self._authorizer.accesses(session, context.principal, Action.FEATURE_GROUP_READ)
-            names = {other.project for other in visible}
-            groups = [group for group in manifest.groups if group["project"] in names]
-            return Manifest(**{**dataset.manifest, "groups": groups, "query": None, "sql": None})
-
-    def open_file(self, context: RequestContext, project: str, name: str, version: int, path: str) -> BinaryIO:
-        """One file of the manifest; no other path exists."""
-        with self._database.read() as session:
-            _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ_ROWS, project, name, version)
-            location, known = dataset.location, [file["path"] for file in dataset.manifest["files"]]
-        if path not in known:
-            raise TrainingFileNotFoundError("The training dataset has no such file.", candidates=known[:20])
-        return self._store.open_input(f"{location}/{path}")
-
-    def read(
-        self, context: RequestContext, project: str, name: str, version: int, split: str | None = None
-    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """Schema and rows, file by file in the order they were written; of one split, or of all."""
-        with self._database.read() as session:
-            _, dataset = self._load(session, context, Action.TRAINING_DATASET_READ_ROWS, project, name, version)
-            location, manifest, name_of_format = dataset.location, dataset.manifest, dataset.data_format
-        schema = pa.schema([pa.field(column["name"], to_arrow(column["type"])) for column in manifest["features"]])
-        if split is not None:
-            _require_split(manifest, split)
-        files = [file for file in manifest["files"] if split in (None, file.get("split"))]
-        paths = [f"{location}/{file['path']}" for file in files]
-        return schema, self._read_files(paths, self._formats.load(name_of_format), schema)
+        with kept_labels(files, old["label_file"]) as labels:
+            rows_of = self._rows_of(context, project, again, labels, data_format, states)
+            making = _Making(access, again, data_format, _same(rows_of, old), labels)
+            return self._make(context, making, compared)
 
     def delete(self, context: RequestContext, project: str, name: str, version: int) -> None:
         with self._database.write() as uow:
@@ -212,16 +166,13 @@ class TrainingDatasetService:
         command: CreateTrainingDataset,
         frame: Frame | None,
         data_format: DataFormat,
+        states: Mapping[UUID, Snapshot] | None = None,
     ) -> AbstractContextManager[Rows]:
-        def require(schema: pa.Schema) -> None:
-            data_format.check(schema)
-            if command.splits is not None:
-                require_splits(command.splits, schema)
-
+        require = _requirements(command, data_format)
         if command.query is not None and command.sql is None:
             return self._rows.of_features(context, project, command.query, frame, require)
         if command.sql is not None and command.query is None and frame is None:
-            return self._rows.of_sql(context, project, command.sql, require)
+            return self._rows.of_sql(context, project, command.sql, require, states)
         if frame is not None and command.query is None and command.sql is None:
             return self._rows.of_frame(frame, require)
         raise InvalidInputError(
@@ -229,37 +180,48 @@ class TrainingDatasetService:
             hint="A frame together with a query holds the query's labels.",
         )
 
-    def _write(self, rows: Rows, data_format: DataFormat, location: str, splits: Splits | None) -> dict[str, Any]:
-        if splits is None:
-            files = write_parts(self._store, location, data_format, rows.batches, rows.schema)
-            return self._manifest(location, data_format, rows.schema, files, **rows.origin)
-        files = []
-        with split_rows(rows.batches, rows.schema, splits) as rows_of:
-            for name, batches in rows_of.items():
-                written = write_parts(self._store, f"{location}/{name}", data_format, batches, rows.schema)
-                files += [replace(file, path=f"{name}/{file.path}", split=name) for file in written]
-        return self._manifest(location, data_format, rows.schema, files, splits=asdict(splits), **rows.origin)
+    def _make(
+        self,
+        context: RequestContext,
+        making: _Making,
+        answer_of: Callable[[TrainingDatasetInfo, dict[str, Any]], _Answer],
+    ) -> _Answer:
+        command, sink = making.command, making.sink
+        if sink is not None:
+            self._places.require_free(sink)
+        location = self._locations.claim(making.access.project_id, None if sink is None else sink.elsewhere)
+        files = self._places.at(location) if sink is None else self._places.of_sink(sink)
+        try:
+            with making.rows_of as rows:
+                manifest = self._write(context, rows, making, files)
+            with self._database.write() as uow:
+                dataset = self._new_dataset(context, making, manifest, location)
+                self._replace(uow, context, dataset, overwrite=command.overwrite)
+                self._follower.dataset_written(uow.session, dataset, context.principal.name)
+                self._record(uow, context, Action.TRAINING_DATASET_CREATE, dataset)
+                answer = answer_of(TrainingDatasetInfo.of(dataset, files.uri), manifest)
+                context.remember(uow.session, answer)
+                uow.commit()
+        except Exception:
+            self._locations.abandon(location)
+            raise
+        self._locations.purge()
+        return answer
 
-    def _manifest(
-        self, location: str, data_format: DataFormat, schema: pa.Schema, files: list[WrittenFile], **origin: Any
-    ) -> dict[str, Any]:
-        """Beside the files too: whoever has only the bucket still knows what is in it."""
-        manifest = asdict(
-            Manifest(
-                files=[asdict(file) for file in files],
-                features=[{"name": column.name, "type": to_hive(column.type)} for column in schema],
-                rows=sum(file.rows for file in files),
-                data_format=data_format.name,
-                created_at=self._clock.now().isoformat(),
-                oasthouse_version=distribution_version("oasthouse"),
-                **origin,
-            )
-        )
-        with self._store.open_output(f"{location}/{MANIFEST}") as sink:
-            sink.write(json.dumps(manifest, indent=2).encode())
+    def _write(self, context: RequestContext, rows: Rows, making: _Making, files: DatasetFiles) -> dict[str, Any]:
+        command, now = making.command, self._clock.now().isoformat()
+        labels = (command.label,) if command.label is not None else rows.labels
+        form = Form(making.data_format, command.splits, labels, command.fixed)
+        written = write_rows(files, rows, form, Write(now, context.principal.name))
+        sent = making.labels
+        label_file = None if sent is None else files.write_labels(sent.schema, sent.batches())
+        manifest = new_manifest(rows, form, written, now, label_file)
+        files.write_manifest(manifest)
         return manifest
 
-    def _require_free(self, context: RequestContext, project: str, command: CreateTrainingDataset) -> Access:
+    def _require_free(
+        self, context: RequestContext, project: str, command: CreateTrainingDataset
+    ) -> tuple[Access, Sink | None]:
         require_name(command.name, "training dataset")
         require_version(command.version)
         with self._database.read() as session:
@@ -270,29 +232,31 @@ class TrainingDatasetService:
                 raise _exists(command.name, command.version)
             if old is not None:
                 require_creator_or_owner(principal, old.created_by)
-        return access
+            sink = self._places.find_sink(session, access.project_id, command.sink, command.path)
+        if sink is not None and not sink.path:
+            sink = replace(sink, path=f"{command.name}_{command.version}")
+        return access, sink
 
     def _new_dataset(
-        self,
-        context: RequestContext,
-        access: Access,
-        command: CreateTrainingDataset,
-        manifest: dict[str, Any],
-        location: str,
+        self, context: RequestContext, making: _Making, manifest: dict[str, Any], location: str
     ) -> TrainingDataset:
+        command, sink = making.command, making.sink
         return TrainingDataset(
             id=self._ids(),
-            project_id=access.project_id,
+            project_id=making.access.project_id,
             name=command.name,
             version=command.version,
-            kind="INTERNAL",
+            kind=INTERNAL if sink is None else EXTERNAL,
             description=command.description,
             data_format=command.data_format,
             location=location,
+            connector_id=None if sink is None else sink.connector.id,
+            external_path=None if sink is None else sink.path,
             rows=manifest["rows"],
-            bytes=sum(file["bytes"] for file in manifest["files"]),
+            bytes=size_of(manifest),
             manifest=manifest,
             jobs=list(command.jobs),
+            statistics=command.statistics,
             created_at=self._clock.now(),
             created_by=context.principal.name,
         )
@@ -313,54 +277,28 @@ class TrainingDatasetService:
         self._locations.mark(uow.session, dataset.location, LocationState.LIVE)
 
     def _discard(self, uow: UnitOfWork, dataset: TrainingDataset) -> None:
-        self._locations.mark(uow.session, dataset.location, LocationState.DOOMED)
+        self._locations.mark(uow.session, dataset.location, LocationState.DOOMED, files_of(dataset.manifest))
+        self._follower.dataset_deleted(uow.session, dataset)
         uow.session.delete(dataset)
 
-    def _load(
-        self, session: Session, context: RequestContext, action: Action, project: str, name: str, version: int
-    ) -> tuple[Access, TrainingDataset]:
-        access = self._authorizer.require(session, context.principal, action, project)
-        return access, TrainingDatasetRepository(session).get(access.project_id, name, version)
 
-    def _read_files(self, paths: list[str], data_format: DataFormat, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        for path in paths:
-            with closing(self._store.open_input(path)) as source:
-                yield from data_format.read(source, schema)
+def _requirements(command: CreateTrainingDataset, data_format: DataFormat) -> Require:
+    def require(schema: pa.Schema) -> None:
+        data_format.check(schema)
+        if command.splits is not None:
+            require_splits(command.splits, schema)
+        if command.label is not None and command.label not in schema.names:
+            raise InvalidInputError(f"The rows have no label {command.label[:80]!r}.", candidates=schema.names[:20])
 
-    def _record(self, uow: UnitOfWork, context: RequestContext, action: Action, dataset: TrainingDataset) -> None:
-        self._audit.record(
-            uow.session,
-            context,
-            action,
-            project_id=dataset.project_id,
-            subject=f"{dataset.name} version {dataset.version}",
-            rows=dataset.rows,
-        )
-
-    def _info(self, dataset: TrainingDataset) -> TrainingDatasetInfo:
-        return TrainingDatasetInfo(
-            id=dataset.id,
-            project=dataset.project.name,
-            name=dataset.name,
-            version=dataset.version,
-            kind=dataset.kind,
-            description=dataset.description,
-            data_format=dataset.data_format,
-            features=[ColumnInfo(**column) for column in dataset.manifest["features"]],
-            jobs=dataset.jobs,
-            created_at=dataset.created_at,
-            created_by=dataset.created_by,
-            path=self._store.uri(dataset.location),
-            rows=dataset.rows,
-            bytes=dataset.bytes,
-            revision=dataset.revision,
-        )
+    return require
 
 
-def _require_split(manifest: dict[str, Any], split: str) -> None:
-    names = list((manifest.get("splits") or {}).get("shares", ()))
-    if split not in names:
-        raise InvalidInputError(f"The training dataset has no split {split[:40]!r}.", candidates=names)
+@contextmanager
+def _same(rows_of: AbstractContextManager[Rows], recorded: dict[str, Any]) -> Iterator[Rows]:
+    with rows_of as rows:
+        require_same_groups(recorded["groups"], rows.origin["groups"])
+        # What was asked is what is recorded again; that it was pinned is no part of it.
+        yield replace(rows, origin={**rows.origin, "query": recorded["query"]})
 
 
 def _exists(name: str, version: int) -> TrainingDatasetExistsError:

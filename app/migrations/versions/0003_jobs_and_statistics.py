@@ -1,4 +1,4 @@
-"""Jobs, their runs, statistics, and training datasets that lie elsewhere"""
+"""Jobs, their runs, statistics, reports of validations, and training datasets that lie elsewhere"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -103,6 +103,33 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("statistics", sa.JSON(none_as_null=True), nullable=True))
         batch_op.add_column(sa.Column("expectations", sa.JSON(none_as_null=True), nullable=True))
 
+    op.create_table(
+        "validation_report",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("project_id", sa.Uuid(), nullable=False),
+        sa.Column("feature_group_id", sa.Uuid(), nullable=False),
+        sa.Column("of", sa.String(length=16), nullable=False),
+        sa.Column("table_version", sa.BigInteger(), nullable=True),
+        sa.Column("policy", sa.String(length=16), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("by", sa.String(length=128), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["feature_group_id"],
+            ["feature_group.id"],
+            name=op.f("fk_validation_report_feature_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("fk_validation_report_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_validation_report")),
+    )
+    with op.batch_alter_table("validation_report", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_validation_report_feature_group_id_id"), ["feature_group_id", "id"], unique=False
+        )
+
     with op.batch_alter_table("training_dataset", schema=None) as batch_op:
         batch_op.add_column(sa.Column("connector_id", sa.Uuid(), nullable=True))
         batch_op.add_column(sa.Column("external_path", sa.Text(), nullable=True))
@@ -112,8 +139,21 @@ def upgrade() -> None:
             batch_op.f("fk_training_dataset_connector_id"), "storage_connector", ["connector_id"], ["id"]
         )
 
+    with op.batch_alter_table("location", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("connector_id", sa.Uuid(), nullable=True))
+        batch_op.add_column(sa.Column("external_path", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("files", sa.JSON(), nullable=True))
+        batch_op.create_foreign_key(
+            batch_op.f("fk_location_connector_id"), "storage_connector", ["connector_id"], ["id"]
+        )
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("location", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_location_connector_id"), type_="foreignkey")
+        batch_op.drop_column("files")
+        batch_op.drop_column("external_path")
+        batch_op.drop_column("connector_id")
     with op.batch_alter_table("training_dataset", schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f("fk_training_dataset_connector_id"), type_="foreignkey")
         batch_op.drop_index(batch_op.f("ix_training_dataset_connector_id"))
@@ -121,6 +161,10 @@ def downgrade() -> None:
         batch_op.drop_column("external_path")
         batch_op.drop_column("connector_id")
 
+    with op.batch_alter_table("validation_report", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_validation_report_feature_group_id_id"))
+
+    op.drop_table("validation_report")
     with op.batch_alter_table("feature_group", schema=None) as batch_op:
         batch_op.drop_column("expectations")
         batch_op.drop_column("statistics")

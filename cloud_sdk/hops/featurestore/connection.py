@@ -12,11 +12,15 @@ from hops.featurestore.catalog import CatalogOperations
 from hops.featurestore.connectors import ConnectorOperations
 from hops.featurestore.credentials import find_key
 from hops.featurestore.credentials.found import FoundKey, KeyRequest
+from hops.featurestore.expectations import ExpectationOperations
 from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
 from hops.featurestore.history import HistoryOperations
 from hops.featurestore.identity import confirm_identity
+from hops.featurestore.imports import ImportOperations
+from hops.featurestore.jobs import JobOperations
 from hops.featurestore.metadata import Identity
+from hops.featurestore.pictures import PictureOperations
 from hops.featurestore.retries import RetryPolicy
 from hops.featurestore.session import Session
 from hops.featurestore.shares import ShareOperations
@@ -39,7 +43,11 @@ class Connection(
     ConnectorOperations,
     CatalogOperations,
     TrainingDatasetOperations,
+    JobOperations,
+    ImportOperations,
+    PictureOperations,
     TagOperations,
+    ExpectationOperations,
     ShareOperations,
 ):
     """Made by `open_connection`. Safe to use from several threads; cannot be pickled, because it holds the key."""

@@ -9,6 +9,9 @@
     ├── MissingExtraError              a package is not installed; prints the pip line
     ├── ConnectionFailedError          no answer: network, DNS, TLS, time-out
     ├── AnswerCutError                 the answer ended early; nothing of it was returned
+    ├── RunCancelledError              the run that was waited for was cancelled
+    ├── RunTimeoutError                the run takes longer than somebody wanted to wait; it goes on
+    ├── StatisticsMissingError         this block of the statistics was not computed; says what computes it
     ├── ApiKeyError                    no usable key; one class per cause, in `credentials/errors.py`
     └── GatewayError                   the gateway answered with a problem; one class per `code`, by status otherwise
 
@@ -26,6 +29,8 @@ class FeatureStoreError(Exception):
 
     code: str = "feature-store-error"
     retryable: bool = False
+    run_id: Optional[str] = None
+    """The run in the background that failed with it, if it was one."""
 
     def __init__(
         self,
@@ -54,13 +59,23 @@ class FeatureStoreError(Exception):
             lines.append(self.hint)
         if self.request_id:
             lines.append(f"(code {self.code}, request {self.request_id})")
+        if self.run_id:
+            lines.append(f"(code {self.code}, run {self.run_id})")
         return "\n".join(lines)
 
 
 def _field_line(error: Mapping[str, Any]) -> str:
     line = f"  - {error.get('field', '?')}: {error.get('message', '')}"
     sides = [f"{side} {error[side]}" for side in ("expected", "received") if error.get(side) is not None]
-    return f"{line} ({', '.join(sides)})" if sides else line
+    line = f"{line} ({', '.join(sides)})" if sides else line
+    examples = [_example(each) for each in error.get("examples") or ()]
+    return f"{line}; such as {', '.join(examples)}" if examples else line
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    where = "" if example.get("row") is None else f" in row {example['row']}"
+    value = example.get("value")
+    return f"{'null' if value is None else value}{where}"
 
 
 class NotConnectedError(FeatureStoreError):
@@ -95,6 +110,18 @@ class ConnectionFailedError(FeatureStoreError, ConnectionError):
 class AnswerCutError(FeatureStoreError, ConnectionError):
     code = "answer-cut"
     retryable = True
+
+
+class RunCancelledError(FeatureStoreError):
+    code = "run-cancelled"
+
+
+class RunTimeoutError(FeatureStoreError, TimeoutError):
+    code = "run-timeout"
+
+
+class StatisticsMissingError(FeatureStoreError):
+    code = "statistics-missing"
 
 
 class ApiKeyError(FeatureStoreError):
@@ -151,6 +178,22 @@ class TrainingDatasetNotFoundError(NotFoundError):
     code = "training-dataset-not-found"
 
 
+class JobNotFoundError(NotFoundError):
+    code = "job-not-found"
+
+
+class RunNotFoundError(NotFoundError):
+    code = "run-not-found"
+
+
+class StatisticsNotFoundError(NotFoundError):
+    code = "statistics-not-found"
+
+
+class RequesterGoneError(NotPermittedError):
+    code = "requester-gone"
+
+
 class ConflictError(GatewayError):
     code = "conflict"
 
@@ -177,6 +220,22 @@ class FeatureExistsError(ConflictError):
 
 class TrainingDatasetExistsError(ConflictError):
     code = "training-dataset-exists"
+
+
+class TrainingDatasetChangedError(ConflictError):
+    code = "training-dataset-changed"
+
+
+class JobRunningError(ConflictError):
+    code = "job-running"
+
+
+class RunEndedError(ConflictError):
+    code = "run-ended"
+
+
+class RunNotEndedError(ConflictError):
+    code = "run-not-ended"
 
 
 class RequestInProgressError(ConflictError):
@@ -214,6 +273,20 @@ class LabelsInvalidError(RefusedInputError):
 
 class SchemaMismatchError(RefusedInputError):
     code = "schema-mismatch"
+
+
+class NotReproducibleError(RefusedInputError):
+    code = "training-dataset-not-reproducible"
+
+
+class ScheduleNotValidError(RefusedInputError):
+    code = "schedule-not-valid"
+
+
+class ValidationFailedError(RefusedInputError):
+    """Rows break rules of their feature group; `errors` has an entry for each, with counts and examples."""
+
+    code = "validation-failed"
 
 
 class OnDemandFeatureGroupError(RefusedInputError):
@@ -260,6 +333,10 @@ class TooLargeError(GatewayError):
     code = "body-too-large"
 
 
+class RunTooLongError(TooLargeError):
+    code = "run-too-long"
+
+
 class EngineLimitError(GatewayError):
     code = "engine-limit"
 
@@ -295,5 +372,9 @@ FeaturestoreNotFound = FeatureStoreNotFoundError
 StorageConnectorNotFound = ConnectorNotFoundError
 CannotInsertIntoOnDemandFeatureGroup = OnDemandFeatureGroupError
 CouldNotConvertDataframe = FrameConversionError
+DescriptiveStatisticsNotComputed = StatisticsMissingError
+FeatureCorrelationsNotComputed = StatisticsMissingError
+FeatureDistributionsNotComputed = StatisticsMissingError
+FeatureClustersNotComputed = StatisticsMissingError
 UnknownSecretStorageError = UnknownSecretStoreError
 UnkownSecretStorageError = UnknownSecretStoreError  # spelled like this in the original

@@ -7,7 +7,7 @@ from typing import Any
 
 from hops.featurestore.errors import MissingExtraError
 
-_COMES_WITH = {"botocore": "boto3"}
+_COMES_WITH = {"botocore": "boto3", "matplotlib": "'oasthouse-cloud-sdk[plots]'"}
 
 
 def require(package: str) -> Any:

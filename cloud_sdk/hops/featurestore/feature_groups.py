@@ -36,7 +36,9 @@ class FeatureGroupOperations(Operations):
         feature_descriptions: Optional[Mapping[str, str]] = None,
         tags: Optional[Mapping[str, str]] = None,
         schema: Optional[Mapping[str, str]] = None,
+        statistics: Optional[Mapping[str, Any]] = None,
     ) -> FeatureGroup:
+        """`statistics` are `statistics_options`: those that are computed after each insert."""
         optional = {
             "description": description,
             "primary_key": _list(primary_key),
@@ -45,6 +47,7 @@ class FeatureGroupOperations(Operations):
             "features": _features(types_by_name(schema or {}, "schema"), feature_descriptions or {}, whole=df is None),
             "tags": dict(tags or {}),
             "jobs": list(jobs or ()),
+            "statistics": dict(statistics or {}),
         }
         command = {
             "name": featuregroup,

@@ -92,8 +92,13 @@ class ImportOperations(Operations):
                 hint="Give mode='overwrite', 'append' or 'upsert': each makes the group the first time.",
             )
         name = arguments["feature_group"]
-        body = {"kind": kind, "arguments": dict(arguments), "schedule": schedule, "time_zone": time_zone}
-        body["feature_groups"] = [f"{name}_{arguments['version']}"]
+        body = {
+            "kind": kind,
+            "arguments": dict(arguments),
+            "feature_groups": [f"{name}_{arguments['version']}"],
+            "schedule": schedule,
+            "time_zone": time_zone,
+        }
         self._session.send("PUT", job_path(self._session, name), body)
         started = command_request(job_path(self._session, name, "runs"), {})
         run = JobRun(self._session, self._session.transport.json(started))

@@ -110,6 +110,21 @@ class TrainingDataset:
 
 
 @dataclass(frozen=True)
+class RecreatedTrainingDataset:
+    """`equal`: its files are those of the original to the byte. `code_changed` tells what else might explain if not."""
+
+    dataset: TrainingDataset
+    equal: bool
+    content_hash: str
+    recorded_content_hash: str
+    code_changed: Sequence[str] = ()
+
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> RecreatedTrainingDataset:
+        return from_json(cls, {**answer, "dataset": TrainingDataset.from_json(answer["dataset"])})
+
+
+@dataclass(frozen=True)
 class FeatureStoreMetadata:
     """Both mappings go from `name_version` to what it is."""
 
@@ -134,11 +149,14 @@ class FeatureStoreMetadata:
 
 @dataclass(frozen=True)
 class InsertResult:
+    """`validation` says what the group's rules made of the rows; None: it has none."""
+
     rows_received: int
     rows_inserted: int
     rows_updated: int = 0
     table_version: Optional[int] = None
     mode: str = "append"
+    validation: Optional[Mapping[str, Any]] = None
 
 
 @dataclass(frozen=True)
@@ -174,7 +192,10 @@ class Share:
 
 @dataclass(frozen=True)
 class StorageConnector:
-    """`secret` is a reference, and None for who may not change the connector; `has_secret` says whether there is one."""
+    """`secret` is a reference, and None for who may not change the connector; `has_secret` says whether there is one.
+
+    `external_id` is what the gateway says when it assumes the role of `options`. `built_in` ones cannot be changed.
+    """
 
     name: str
     kind: str
@@ -188,6 +209,8 @@ class StorageConnector:
     created_by: Optional[str] = None
     updated_at: Optional[str] = None
     revision: Optional[int] = None
+    built_in: bool = False
+    external_id: Optional[str] = None
 
 
 @dataclass(frozen=True)

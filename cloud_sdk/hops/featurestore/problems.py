@@ -56,6 +56,20 @@ def error_from_answer(
     )
 
 
+def error_from_run(run_id: str, problem: Mapping[str, Any]) -> errors.GatewayError:
+    """A failed run's `error` → the same class that a request which failed like this would have raised."""
+    code = _text(problem.get("code"))
+    detail = _text(problem.get("detail")) or _text(problem.get("title")) or "It gave no reason."
+    error = _BY_CODE.get(code or "", errors.GatewayError)(
+        detail,
+        code=code,
+        hint=_text(problem.get("hint")),
+        candidates=[str(candidate) for candidate in _items(problem.get("candidates"))],
+    )
+    error.run_id = run_id
+    return error
+
+
 def _problem(body: bytes) -> Dict[str, Any]:
     try:
         problem = json.loads(body)

@@ -1,4 +1,4 @@
-"""How far a download is: on a terminal or in a notebook, never where output is redirected."""
+"""How far a download or a run is: on a terminal or in a notebook, never where output is redirected."""
 
 from __future__ import annotations
 
@@ -68,13 +68,50 @@ class Progress:
         return f"{rows} rows, {size}, {_size(self.bytes / seconds)}/s"
 
 
+class RunProgress:
+    """How far a run in the background is. Its line is shown in place of the last one, from a second on."""
+
+    def __init__(self, display: Optional[Display] = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._display = display
+        self._clock = clock
+        self._started = clock()
+        self._last = ""
+
+    def show(self, state: str, stage: str, rows: int, bytes_: int) -> None:
+        said = [stage or state]
+        said += [f"{rows:,} rows"] if rows else []
+        said += [_size(bytes_)] if bytes_ else []
+        line = ", ".join(said)
+        if self._clock() - self._started >= _SILENT and line != self._last:
+            self._last = line
+            self._put(f"{line} ({self._clock() - self._started:,.0f} s)", is_last=False)
+
+    def close(self, state: str) -> None:
+        """Leave how it ended, if there was anything to see before."""
+        if self._last:
+            self._put(f"{state} after {self._clock() - self._started:,.0f} s", is_last=True)
+        self._display = None
+
+    def _put(self, line: str, *, is_last: bool) -> None:
+        if self._display is None:
+            return
+        try:
+            self._display(line, is_last)
+        except Exception:  # noqa: BLE001 a closed terminal or a page that went away is no reason to stop waiting
+            self._display = None
+
+
 def begin_progress(wanted: bool) -> Progress:
     """One that is seen, if it is wanted and somebody looks."""
-    return Progress(_find_display() if wanted and os.environ.get(VARIABLE) != "0" else None)
+    return Progress(find_display(wanted))
+
+
+def find_display(wanted: bool) -> Optional[Display]:
+    return _find_display() if wanted and os.environ.get(VARIABLE) != "0" else None
 
 
 def _find_display() -> Optional[Display]:
-    shell = _notebook()
+    shell = notebook()
     if shell is not None:
         return notebook_display(shell)
     return terminal_display(sys.stderr) if sys.stderr is not None and sys.stderr.isatty() else None
@@ -105,7 +142,7 @@ def notebook_display(display: Callable[..., Any]) -> Display:
     return show
 
 
-def _notebook() -> Optional[Callable[..., Any]]:
+def notebook() -> Optional[Callable[..., Any]]:
     """IPython's `display` where a notebook's kernel runs; a terminal's IPython is a terminal. Imports nothing new."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Union
 from urllib.parse import quote
 
 from hops.featurestore.arguments import checked_name, checked_version, shown
 from hops.featurestore.errors import FeatureStoreNotFoundError, InvalidInputError
 from hops.featurestore.transport import Request, Transport, json_request
 
-_PAGE = 500
+PAGE = 500
 
 
 def url_path(*segments: object) -> str:
@@ -74,9 +74,9 @@ class Session:
     def send(self, method: str, path: str, body: Optional[Mapping[str, Any]] = None, **extra: Any) -> Any:
         return self.transport.json(json_request(method, path, body, **extra))
 
-    def pages(self, path: str, **query: str) -> Iterator[Dict[str, Any]]:
-        """Every item of every page."""
-        asked: Dict[str, Any] = {**query, "limit": _PAGE}
+    def pages(self, path: str, **query: Union[str, int]) -> Iterator[Dict[str, Any]]:
+        """Every item of every page. `limit` says how many are asked for at a time."""
+        asked: Dict[str, Any] = {"limit": PAGE, **query}
         while True:
             page = self.transport.json(Request("GET", path, query=asked))
             yield from page["items"]

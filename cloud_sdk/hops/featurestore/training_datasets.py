@@ -8,18 +8,22 @@ from typing import Any, ContextManager, Dict, Optional, Union
 
 from hops.featurestore import spines
 from hops.featurestore.arguments import checked_version
+from hops.featurestore.background import require_no_rows, start_in_background
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError, NotSupportedError
 from hops.featurestore.expressions import Lookback, State, feature_expression, require_spine
 from hops.featurestore.frames import is_column, is_frame
-from hops.featurestore.metadata import TrainingDataset
+from hops.featurestore.metadata import RecreatedTrainingDataset, TrainingDataset
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.statements import question
+from hops.featurestore.tf_records import schema_of_frame, schema_of_manifest
+from hops.featurestore.training_batches import TrainingBatches, training_batches
 from hops.featurestore.transport import Request
 from hops.featurestore.upload import command_request, frame_request
 
 DATA_FORMATS = ("parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy", "hdf5")
+WRITE_MODES = ("overwrite", "append")
 _INSTEAD = {
     "petastorm": "petastorm no longer works with current versions of pyarrow: write parquet, which its readers read.",
     "image": "keep images where they are, and write parquet with a column of their addresses.",
@@ -53,12 +57,31 @@ class TrainingDatasetOperations(Operations):
         split_by: Union[str, Sequence[str], None] = None,
         split_time: Optional[str] = None,
         seed: int = 0,
-    ) -> TrainingDataset:
-        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too."""
+        label: Optional[str] = None,
+        fixed: bool = True,
+        sink: Optional[str] = None,
+        path: Optional[str] = None,
+        statistics: Optional[Mapping[str, Any]] = None,
+        background: bool = False,
+    ) -> Any:
+        """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too.
+
+        The TrainingDataset, or in the background the JobRun that makes it.
+        """
         if df is None and is_frame(features) and not is_column(features):
             df, features = features, None
+        if background:
+            require_no_rows(df=df, spine=spine)
         command = _command(training_dataset, training_dataset_version, description, data_format, overwrite, jobs)
         command.update(_splits(splits, split_by, split_time, seed))
+        further = {
+            "label": label,
+            "fixed": None if fixed else False,
+            "sink": sink,
+            "path": path,
+            "statistics": statistics,
+        }
+        command.update({name: value for name, value in further.items() if value is not None})
         require_spine(spine, event_time=event_time)
         asked: Dict[str, Any] = {
             "featuregroups_version_dict": featuregroups_version_dict or None,
@@ -83,6 +106,8 @@ class TrainingDatasetOperations(Operations):
             names = () if features is None else features
             expression = feature_expression(names, featurestore=featurestore, **asked)
             making = spines.kept(self._datasets_path(), command, expression, spine, event_time)
+        if background:
+            return start_in_background(self._session, making)
         with making as request:
             return TrainingDataset.from_json(self._session.transport.json(request))
 
@@ -98,11 +123,76 @@ class TrainingDatasetOperations(Operations):
         *,
         as_: Optional[str] = None,
         split: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
         path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
         query = {} if split is None else {"split": split}
+        if columns:
+            query["columns"] = columns if isinstance(columns, str) else ",".join(columns)
         return fetch(self._session.transport, Request("GET", path, query=query), container)
+
+    def iter_training_dataset(
+        self,
+        training_dataset: str,
+        featurestore: Optional[str] = None,
+        training_dataset_version: int = 1,
+        *,
+        split: Optional[str] = None,
+        columns: Optional[Sequence[str]] = None,
+        batch_rows: int = 1024,
+        as_: str = "arrow",
+    ) -> TrainingBatches:
+        path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
+        manifest = self.get_training_dataset_manifest(training_dataset, featurestore, training_dataset_version)
+        return training_batches(
+            self._session.transport,
+            path,
+            manifest,
+            split=split,
+            columns=columns,
+            batch_rows=batch_rows,
+            container=as_,
+        )
+
+    def insert_into_training_dataset(
+        self,
+        df: Any,
+        training_dataset: str,
+        featurestore: Optional[str] = None,
+        training_dataset_version: int = 1,
+        write_mode: str = "overwrite",
+    ) -> TrainingDataset:
+        if write_mode not in WRITE_MODES:
+            raise InvalidInputError(f"{write_mode!r} is no way to insert.", candidates=WRITE_MODES)
+        path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
+        with frame_request(path, df, query={"mode": write_mode}) as request:
+            return TrainingDataset.from_json(self._session.transport.json(request))
+
+    def recreate_training_dataset(
+        self,
+        training_dataset: str,
+        training_dataset_version: int = 1,
+        *,
+        new_version: Optional[int] = None,
+        new_name: Optional[str] = None,
+        featurestore: Optional[str] = None,
+    ) -> RecreatedTrainingDataset:
+        path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "recreate")
+        called: Dict[str, Any] = {} if new_name is None else {"name": new_name}
+        if new_version is not None:
+            called["version"] = checked_version(new_version, "new_version")
+        return RecreatedTrainingDataset.from_json(self._session.transport.json(command_request(path, called)))
+
+    def get_training_dataset_tf_record_schema(
+        self, training_dataset: str, training_dataset_version: int = 1, featurestore: Optional[str] = None
+    ) -> Dict[str, Any]:
+        manifest = self.get_training_dataset_manifest(training_dataset, featurestore, training_dataset_version)
+        return schema_of_manifest(manifest, training_dataset)
+
+    @staticmethod
+    def get_dataframe_tf_record_schema(spark_df: Any, fixed: bool = True) -> Dict[str, Any]:
+        return schema_of_frame(spark_df, fixed=fixed)
 
     def get_training_dataset_path(
         self, training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import uuid
 from collections.abc import Mapping
@@ -85,6 +86,7 @@ class Transport:
         self._key = key
         self._user_agent = _user_agent(tls)
         self._pool = _pool(address, tls, timeout)
+        self._process = os.getpid()
 
     def json(self, request: Request) -> Any:
         """The JSON answered; None for an answer without body. Raises FeatureStoreError."""
@@ -121,6 +123,9 @@ class Transport:
         """(answer, _, _) or (None, why not, whether the gateway may have seen the request)."""
         import urllib3
 
+        if os.getpid() != self._process:
+            # A forked process has the sockets of its parent, and two would talk on one.
+            self._pool, self._process = _pool(self.address, self.tls, self.timeout), os.getpid()
         if request.body is not None and not isinstance(request.body, bytes):
             request.body.seek(0)
         try:

@@ -10,12 +10,13 @@ from infra.errors import FrameInvalidError, InvalidInputError
 from infra.formats.tfrecords.columns import column_of, kind_of
 from infra.formats.tfrecords.encoding import encode
 from infra.formats.tfrecords.parsing import read_examples
+from infra.formats.tfrecords.schema import RecordDescriber
 
 _ROWS_AT_ONCE: Final = 16_384
 
 
 class TFRecordFormat:
-    """Implements `infra.ports.formats.DataFormat`.
+    """Implements `infra.ports.formats.DescribedFormat`.
 
     A null is a feature that an example does not have. Doubles become floats, as in every writer of this format; times are
     microseconds and dates days since 1970.
@@ -40,6 +41,11 @@ class TFRecordFormat:
             starts = range(0, batch.num_rows, _ROWS_AT_ONCE)
             sink.writelines(encode(batch.slice(start, _ROWS_AT_ONCE), schema) for start in starts)
         return rows
+
+    def describer(
+        self, schema: pa.Schema, *, fixed: bool, earlier: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> RecordDescriber:
+        return RecordDescriber(schema, fixed=fixed, earlier=earlier)
 
     def read(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         examples = read_examples(source)

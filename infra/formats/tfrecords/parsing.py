@@ -25,7 +25,7 @@ _LISTS: Final = {
 def read_examples(source: BinaryIO) -> Iterator[dict[str, list[Any]]]:
     """The features of one example after the other. Raises FrameInvalidError for anything else."""
     for record in _records(source):
-        example = _EXAMPLE()
+        example = EXAMPLE()
         try:
             example.ParseFromString(record)
         except DecodeError as error:
@@ -91,4 +91,4 @@ def _add_field(
     return field
 
 
-_EXAMPLE: Final = _example_class()
+EXAMPLE: Final = _example_class()

@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional, Union
 from hops.featurestore.default import default_connection
 from hops.featurestore.functions.legacy import refuse_given, refuse_online, refuse_online_in_place_of, require_offline
 from hops.featurestore.metadata import FeatureGroup, InsertResult
+from hops.featurestore.statistics_options import statistics_options
 
 
 def get_featuregroup(
@@ -55,7 +56,9 @@ def create_featuregroup(
     - `primary_key`: one name or several; the first feature if left out.
     - `schema`: feature → Hive type. With a frame it may name only the features whose type must not be inferred.
 
-    Arguments about statistics do nothing. Raises FeatureGroupExistsError, FrameConversionError, InvalidInputError.
+    - From `descriptive_statistics` to `num_clusters`: which statistics are computed after each insert, of which features.
+
+    Raises FeatureGroupExistsError, FrameConversionError, InvalidInputError.
     """
     refuse_online(online)
     refuse_given(online_types=online_types)
@@ -63,6 +66,10 @@ def create_featuregroup(
     return default_connection().create_featuregroup(
         df, featuregroup, primary_key, description, featurestore, featuregroup_version, jobs, partition_by,
         event_time=event_time, feature_descriptions=feature_descriptions, tags=tags, schema=schema,
+        statistics=statistics_options(
+            descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
+            corr_method, num_clusters,
+        ),
     )  # fmt: skip
 
 
@@ -76,11 +83,21 @@ def insert_into_featuregroup(
 
     `mode` is "append", "overwrite" (the rows replace all there are) or "upsert" (by primary key, and by event time where the
     group has one).
-    Arguments about statistics do nothing. Raises SchemaMismatchError, which lists every offending column.
+    Statistics follow by themselves; arguments about them ask for others this time, and do not wait for them.
+    Raises SchemaMismatchError, which lists every offending column, and ValidationFailedError, which lists every broken rule
+    with examples.
     """
     refuse_online(online)
     require_offline(offline)
-    return default_connection().insert_into_featuregroup(df, featuregroup, featurestore, featuregroup_version, mode)
+    options = statistics_options(
+        descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
+        corr_method, num_clusters,
+    )  # fmt: skip
+    connection = default_connection()
+    result = connection.insert_into_featuregroup(df, featuregroup, featurestore, featuregroup_version, mode)
+    if options is not None:
+        connection.ask_for_statistics(featuregroup, featuregroup_version, featurestore, options)
+    return result
 
 
 def get_featuregroup_partitions(

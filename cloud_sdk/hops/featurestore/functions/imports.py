@@ -104,9 +104,8 @@ def _in_cloud_order(args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tuple[T
     if len(args) == 2 and "featuregroup" in keywords and "path" not in keywords:
         keywords["path"] = args[1]
         return args[:1], keywords
-    if len(args) >= 2 and _is_path(args[1]):
-        if len(args) >= 3 and not _is_path(args[2]):
-            return (args[0], args[2], args[1], *args[3:]), keywords
+    if len(args) >= 3 and _is_path(args[1]) and not _is_path(args[2]):
+        return (args[0], args[2], args[1], *args[3:]), keywords
     return args, keywords
 
 

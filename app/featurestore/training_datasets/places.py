@@ -1,0 +1,109 @@
+"""Where the bytes of training datasets are: in the warehouse, or in a bucket that a connector leads to."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.featurestore.connectors.files import FileConnector, FileReader
+from app.featurestore.connectors.repository import ConnectorRepository
+from app.featurestore.locations.service import Elsewhere
+from app.featurestore.training_datasets.errors import SinkOccupiedError
+from app.featurestore.training_datasets.files import LABELS, MANIFEST, DatasetFiles
+from app.featurestore.training_datasets.models import TrainingDataset
+from infra.database.unit_of_work import Database
+from infra.errors import InvalidInputError
+from infra.ports.storage import ObjectStore
+
+INTERNAL, EXTERNAL = "INTERNAL", "EXTERNAL"
+_SEGMENT = r"[A-Za-z0-9._=-]{1,128}"
+_PATH = re.compile(rf"{_SEGMENT}(/{_SEGMENT}){{0,15}}")
+# What a writer of ours that died may have left, and nobody else's files are called.
+_OURS = re.compile(rf"([a-z][a-z0-9_]{{0,31}}/)?part-\d{{5,}}\.[a-z0-9]+|{re.escape(MANIFEST)}|{re.escape(LABELS)}")
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A place that somebody chose: `path` below what the connector leads to."""
+
+    connector: FileConnector
+    path: str
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        assert self.connector.id is not None, "the built-in one is the project's own place"
+        return Elsewhere(self.connector.id, self.path)
+
+
+class DatasetPlaces:
+    """Finds, opens and clears them. Opening a connector fetches its secret: never within a transaction."""
+
+    def __init__(self, *, database: Database, store: ObjectStore, connectors: FileReader) -> None:
+        self._database = database
+        self._store = store
+        self._connectors = connectors
+
+    def find_sink(self, session: Session, project_id: UUID, name: str | None, path: str | None) -> Sink | None:
+        """None is the project's own place in the warehouse, under whatever name it was asked for."""
+        path = path or None
+        if name is None and path is None:
+            return None
+        if name is None:
+            raise InvalidInputError("A path is below a sink, and no sink is named.", hint="Name a storage connector.")
+        connector = self._connectors.find(session, project_id, name)
+        if connector.is_built_in:
+            _refuse_path(path)
+            return None
+        if path is not None and not (_PATH.fullmatch(path) and not {".", ".."} & set(path.split("/"))):
+            raise InvalidInputError(
+                f"{path[:80]!r} is no path of a sink.", hint="Segments of letters, digits, . _ = and -, joined by /."
+            )
+        return Sink(connector, path or "")
+
+    def of(self, dataset: TrainingDataset) -> DatasetFiles:
+        if dataset.connector is None:
+            return self.at(dataset.location)
+        connector = FileConnector.of(dataset.connector)
+        return self.of_sink(Sink(connector, dataset.external_path or ""))
+
+    def at(self, location: str) -> DatasetFiles:
+        """In the warehouse."""
+        return DatasetFiles(lambda: self._store, location, self._store.uri(location))
+
+    def of_sink(self, sink: Sink) -> DatasetFiles:
+        uri = self._connectors.uri(sink.connector, sink.path)
+        return DatasetFiles(lambda: self._connectors.store(sink.connector), sink.path, uri)
+
+    def require_free(self, sink: Sink) -> None:
+        """Raises SinkOccupiedError where anything lies there: what is not ours must neither be mixed with ours nor removed."""
+        if next(self._connectors.store(sink.connector).list_files(sink.path), None) is not None:
+            raise SinkOccupiedError(
+                f"There are files at {self._connectors.uri(sink.connector, sink.path)} already.",
+                hint="Choose another path, or delete the training dataset that is there first.",
+            )
+
+    def remove(self, project_id: UUID, elsewhere: Elsewhere, files: Sequence[str] | None) -> int:
+        """Implements `ExternalFiles`: what we wrote, and nothing else."""
+        with self._database.read() as session:
+            row = ConnectorRepository(session).get_by_id(project_id, elsewhere.connector_id)
+            connector = FileConnector.of(row)
+        store = self._connectors.store(connector)
+        found = {path.removeprefix(f"{elsewhere.path}/"): path for path in store.list_files(elsewhere.path)}
+        ours = [path for name, path in found.items() if (name in files if files else _OURS.fullmatch(name))]
+        store.delete_files(ours)
+        return len(ours)
+
+
+def files_of(manifest: dict[str, list[dict[str, str]]]) -> list[str]:
+    """Every file that a dataset consists of, with those beside its rows."""
+    return [*(file["path"] for file in manifest["files"]), MANIFEST, LABELS]
+
+
+def _refuse_path(path: str | None) -> None:
+    if path is not None:
+        raise InvalidInputError(
+            "In the project's own place the gateway chooses the path.",
+            hint="Leave out path, or name a connector to a bucket as sink.",
+        )
