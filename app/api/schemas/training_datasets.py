@@ -61,6 +61,7 @@ class TrainingDatasetCreateSchema(CommandSchema):
     jobs = fields.List(text(256), validate=validate.Length(max=100))
     label = fields.String(allow_none=True)
     fixed = fields.Boolean(truthy={True}, falsy={False})
+    engine = fields.String(allow_none=True)
 
 
 class TrainingRowsQuery(CompressionQuery):
@@ -137,6 +138,7 @@ class ManifestSchema(Schema):
     writes = fields.List(fields.Nested(WriteSchema))
     code_versions = fields.Dict()
     content_hash = fields.String(allow_none=True)
+    engine = fields.String(allow_none=True)
 
 
 TrainingDatasetPageSchema = page_of(TrainingDatasetSchema)

@@ -58,6 +58,7 @@ class TrainingDatasetOperations(Operations):
         seed: int = 0,
         label: Optional[str] = None,
         fixed: bool = True,
+        engine: Optional[str] = None,
     ) -> TrainingDataset:
         """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too."""
         if df is None and is_frame(features) and not is_column(features):
@@ -66,6 +67,7 @@ class TrainingDatasetOperations(Operations):
         command.update(_splits(splits, split_by, split_time, seed))
         command.update({"label": label} if label is not None else {})
         command.update({} if fixed else {"fixed": False})
+        command.update({"engine": engine} if engine is not None else {})
         require_spine(spine, event_time=event_time)
         asked: Dict[str, Any] = {
             "featuregroups_version_dict": featuregroups_version_dict or None,

@@ -33,7 +33,7 @@ def _of_features(
     lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
     as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
     split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
-    label: Optional[str] = None,
+    label: Optional[str] = None, engine: Optional[str] = None,
 ) -> TrainingDataset:  # fmt: skip
     """Make a training dataset of joined features, of `sql_query`, or of a frame's rows.
 
@@ -50,8 +50,10 @@ def _of_features(
     hold the answer (`anomalies` in the manifest). With `fixed` arrays of one length are fixed features of tfrecords.
 
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
-    default it is "parquet". Arguments about statistics and job sizes do nothing. Raises TrainingDatasetExistsError,
-    FeatureNotFoundError, InferJoinKeyError.
+    default it is "parquet". Arguments about statistics and job sizes do nothing. With `engine="spark"` the Spark of the
+    gateway's operator joins the features, for what is too large for one machine; the rows are the same.
+
+    Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
     """
     refuse_online(online)
     _refuse_elsewhere(sink)
@@ -61,7 +63,7 @@ def _of_features(
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
         jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time,
         lookback=lookback, as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed,
-        label=label, fixed=fixed,
+        label=label, fixed=fixed, engine=engine,
     )  # fmt: skip
 
 
