@@ -21,6 +21,8 @@ from infra.ports.tables import Snapshot
 DUCKDB: Final = "duckdb"
 SPARK: Final = "spark"
 ENGINES: Final = (DUCKDB, SPARK)
+# No split is called so: a cluster that may write there, and nowhere else, reaches no training dataset and no table.
+_FOLDER: Final = "cluster-rows"
 
 
 class ClusterRows:
@@ -48,8 +50,8 @@ class ClusterRows:
         try:
             tables = {name: self._table(table, place) for name, table in retrieval.tables.items()}
             program = ClusterProgram(to_numbered_sql(retrieval.plan), tables)
-            cluster.materialise(program, self._store.uri(f"{place}/rows"))
-            staged = StagedRows(self._store, f"{place}/rows", retrieval.schema, numbers(retrieval.plan))
+            cluster.materialise(program, self._store.uri(f"{place}/{_FOLDER}"))
+            staged = StagedRows(self._store, f"{place}/{_FOLDER}", retrieval.schema, numbers(retrieval.plan))
             staged.require_count(retrieval.labels.count if retrieval.labels is not None else None)
             yield staged.batches()
         finally:
