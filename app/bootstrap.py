@@ -51,6 +51,7 @@ from app.featurestore.statistics.follower import StatisticsFollower
 from app.featurestore.statistics.handlers import StatisticsKind
 from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET, FeatureGroupSubjects, SubjectKind
+from app.featurestore.training_datasets.cluster_rows import ClusterRows
 from app.featurestore.training_datasets.handlers import CreateTrainingDatasetKind
 from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
@@ -58,13 +59,14 @@ from app.featurestore.training_datasets.rows import RowSources
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.featurestore.training_datasets.states import RecordedStates
 from app.featurestore.validation.evaluation import Evaluator
-from app.settings import ConnectorSettings, SecretSettings, Settings, WarehouseSettings
+from app.settings import ConnectorSettings, SecretSettings, Settings, SparkSettings, WarehouseSettings
 from infra.clock import Clock, SystemClock
-from infra.crypto import Pepper
+from infra.crypto import Pepper, SecretValue
 from infra.database.engine import open_engine
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
 from infra.engines.process_engine import ProcessEngine
+from infra.engines.spark_connect import SparkConnectCluster
 from infra.errors import NotFoundError
 from infra.formats.csv import csv_format, tsv_format
 from infra.formats.foreign.avro import ForeignAvro
@@ -74,6 +76,7 @@ from infra.formats.foreign.orc import ForeignOrc
 from infra.formats.foreign.parquet import ForeignParquet
 from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
+from infra.ports.cluster import Cluster
 from infra.ports.engine import QueryLimits
 from infra.ports.files import FileLimits
 from infra.ports.formats import DataFormat
@@ -144,9 +147,15 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     runs = RunQueue(database=database, clock=clock, ids=new_id)
     formats = _formats()
     follower = StatisticsFollower(queue=runs, after_commits=settings.statistics.after_commits)
+    cluster = _cluster(settings.spark)
     training_datasets = TrainingDatasetService(
         **tenancy,
-        rows=RowSources(queries, sql, RecordedStates(database, authorizer, tables)),
+        rows=RowSources(
+            queries,
+            sql,
+            RecordedStates(database, authorizer, tables),
+            ClusterRows(cluster, locations=locations, store=store),
+        ),
         places=places,
         locations=locations,
         formats=formats,
@@ -202,6 +211,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         database=database,
         store=store,
         tables=tables,
+        cluster=cluster,
         ledger=ledger,
         authorizer=authorizer,
         authenticator=Authenticator(database=database, pepper=pepper, clock=clock, environment=settings.environment),
@@ -257,6 +267,13 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
 def _uses_of_connector(session: Session, connector_id: UUID) -> list[str]:
     groups = FeatureGroupRepository(session).names_reading_through(connector_id)
     return [*groups, *TrainingDatasetRepository(session).names_written_through(connector_id)]
+
+
+def _cluster(settings: SparkSettings) -> Cluster | None:
+    if settings.remote is None:
+        return None
+    remote = SecretValue(settings.remote.get_secret_value())
+    return SparkConnectCluster(remote, s3_scheme=settings.s3_scheme, deadline_seconds=settings.deadline_seconds)
 
 
 def _s3_options(settings: WarehouseSettings) -> S3Options:

@@ -31,6 +31,7 @@ def run_checks(container: Container) -> list[Check]:
         Check("pepper", passed=True, detail=str(settings.resolved_pepper_file)),
         _database_check(container),
         _warehouse_check(container),
+        *_cluster_checks(container),
     ]
 
 
@@ -84,6 +85,17 @@ def _warehouse_check(container: Container) -> Check:
             "warehouse", passed=False, detail=f"{url}: {error.detail}", fix=error.hint or "check OAST_WAREHOUSE__…"
         )
     return Check("warehouse", passed=True, detail=f"{url}: writes, and refuses a second create of one object")
+
+
+def _cluster_checks(container: Container) -> list[Check]:
+    """None where the operator has no cluster."""
+    if container.cluster is None:
+        return []
+    try:
+        version = container.cluster.version()
+    except GatewayError as error:
+        return [Check("spark", passed=False, detail=error.detail, fix=error.hint or "mend OAST_SPARK__REMOTE")]
+    return [Check("spark", passed=True, detail=f"Spark {version} answers")]
 
 
 def _database_fix(fault: str) -> str:

@@ -23,6 +23,7 @@ from app.settings import Settings
 from infra.clock import Clock
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
+from infra.ports.cluster import Cluster
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import TableStore
 from tenancy.access import Authorizer
@@ -40,6 +41,7 @@ class Container:
     database: Database
     store: ObjectStore
     tables: TableStore
+    cluster: Cluster | None
     ledger: IdempotencyLedger
     authenticator: Authenticator
     authorizer: Authorizer

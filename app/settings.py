@@ -185,6 +185,18 @@ def _listed(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
+class SparkSettings(_Section):
+    """The Spark that joins what outgrows one machine."""
+
+    remote: SecretStr | None = Field(
+        None, description="`sc://host:port/;token=…` of a Spark Connect endpoint; without it there is none."
+    )
+    s3_scheme: Literal["s3", "s3a"] = Field("s3a", description="What that Spark calls `s3://`.")
+    deadline_seconds: Annotated[float, Field(gt=0, le=72_000)] = Field(
+        10_800.0, description="A join in Spark is stopped after this time."
+    )
+
+
 class JobSettings(_Section):
     """What runs in the background."""
 
@@ -248,6 +260,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     connectors: ConnectorSettings = ConnectorSettings()
+    spark: SparkSettings = SparkSettings()
     jobs: JobSettings = JobSettings()
     statistics: StatisticsSettings = StatisticsSettings()
 

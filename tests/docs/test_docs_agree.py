@@ -110,7 +110,7 @@ def test_settings() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_on_a_page_is_a_setting(page: str) -> None:
-    mentioned = set(re.findall(r"OAST_[A-Z_]*[A-Z]", read(page)))
+    mentioned = set(re.findall(r"OAST_[A-Z0-9_]*[A-Z0-9]", read(page)))
     assert mentioned <= {name for name, _ in _settings(Settings, PREFIX)} | SDK_VARIABLES | PREFIXES
 
 

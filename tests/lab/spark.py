@@ -1,8 +1,10 @@
-"""Spark Connect without a JVM: Sail, in this process. It reads; nothing of ours is written through it."""
+"""Spark Connect without a JVM: Sail, in this process or in one of its own. It reads tables, and writes none of them."""
 
+import os
+import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,3 +46,30 @@ def _session() -> Iterator[Any]:
     finally:
         session.stop()
         server.stop()
+
+
+_SERVER = """
+import sys
+from pysail.spark import SparkConnectServer
+server = SparkConnectServer("127.0.0.1", 0)
+server.start(background=True)
+print(server.listening_address[1], flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@contextmanager
+def spark_server(environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address of a server in a process of its own, which ends with the block."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+    ) as server:
+        assert server.stdout is not None
+        try:
+            yield f"sc://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.kill()

@@ -65,6 +65,7 @@ class TrainingDatasetCreateSchema(CommandSchema):
     sink = fields.String(allow_none=True)
     path = text(1_024, allow_none=True)
     statistics = StoredStatisticsOptions()
+    engine = fields.String(allow_none=True)
 
 
 class TrainingRowsQuery(CompressionQuery):
@@ -141,6 +142,7 @@ class ManifestSchema(Schema):
     writes = fields.List(fields.Nested(WriteSchema))
     code_versions = fields.Dict()
     content_hash = fields.String(allow_none=True)
+    engine = fields.String(allow_none=True)
 
 
 TrainingDatasetPageSchema = page_of(TrainingDatasetSchema)

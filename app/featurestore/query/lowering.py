@@ -6,8 +6,11 @@ from sqlglot import exp
 
 from app.featurestore.query import point_in_time, spark
 from app.featurestore.query.plans import LogicalPlan
-from app.featurestore.query.trees import all_of, column, named, quoted, same, table, table_name
+from app.featurestore.query.trees import all_of, call, column, named, quoted, same, table, table_name, whole
 from infra.ports.engine import WRITE_ORDER, Step
+
+# After every row that was written.
+_LAST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,28 @@ def to_sql(plan: LogicalPlan, dialect: str = "duckdb", *, pretty: bool = False, 
     for each in tree.find_all(exp.Table) if prefix else ():
         each.set("this", quoted(prefix + each.name))
     return tree.sql(dialect=dialect, pretty=pretty)
+
+
+def to_numbered_sql(plan: LogicalPlan) -> str:
+    """The plan in Spark's SQL: columns `c0`, `c1`, … as the plan has them, then as many of `n0`, … as `numbers` says.
+
+    Rows are in the order of the latter, which is the labels' or that in which rows were written, and never null; no two rows
+    have the same. Names of users stay out of the answer, since not every Spark writes every name to Parquet.
+    """
+    tree = _one_statement(plan, "spark")
+    outputs = {f"c{index}": each.unalias() for index, each in enumerate(tree.expressions)}
+    if plan.labels is not None:
+        outputs["n0"] = column("l", WRITE_ORDER)
+    else:
+        for index in range(len(plan.sources)):
+            outputs[f"n{index}"] = call("coalesce", column(f"g{index}", WRITE_ORDER), whole(_LAST))
+    tree = tree.select(*(named(each, name) for name, each in outputs.items()), append=False, copy=False)
+    order = (exp.column(quoted(f"n{index}")) for index in range(numbers(plan)))
+    return tree.order_by(*order, append=False, copy=False).sql("spark")
+
+
+def numbers(plan: LogicalPlan) -> int:
+    return 1 if plan.labels is not None else len(plan.sources)
 
 
 def _one_statement(plan: LogicalPlan, dialect: str) -> exp.Select:

@@ -144,11 +144,13 @@ class QueryService:
     ) -> AbstractContextManager[BatchStream]:
         """Start it. Closing the stream early stops the query.
 
-        `ordered` costs a sort of what is joined, and gives the same rows in the same order each time; sources that are not
-        tables of ours have no order to keep.
+        `ordered` costs a sort of what is joined or partitioned, and gives the same rows in the same order each time; sources
+        that are not tables of ours have no order to keep.
         """
         is_ours = len(retrieval.snapshots) == len(retrieval.pinned)
-        program = to_program(retrieval.plan, ordered=ordered and is_ours and len(retrieval.pinned) > 1)
+        # Values of partitions are joined to the rows of their files, after which these come as threads find them.
+        is_joined = len(retrieval.pinned) > 1 or any(table.partition_by for table in retrieval.snapshots)
+        program = to_program(retrieval.plan, ordered=ordered and is_ours and is_joined)
         query = EngineQuery(
             program.sql,
             retrieval.tables,

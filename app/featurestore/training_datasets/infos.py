@@ -19,6 +19,7 @@ class CreateTrainingDataset:
     `label` is the column that is to be predicted, where the labels do not say so themselves. `fixed` asks for arrays of
     one length to be described as such to readers of tfrecords. `sink` is a storage connector to whose place the files go,
     to `path` there; None: the project's own place. `statistics` are options of what to compute of it; None: everything.
+    `engine` joins the features of `query`: "duckdb", which is the gateway's own and meant by None, or "spark".
     """
 
     name: str
@@ -35,6 +36,7 @@ class CreateTrainingDataset:
     sink: str | None = None
     path: str | None = None
     statistics: dict[str, Any] | None = None
+    engine: str | None = None
 
 
 class InsertMode(StrEnum):
@@ -125,7 +127,8 @@ class Manifest:
     """What a dataset consists of and came from. `groups` are only those that the reader may see.
 
     `label_file` holds the labels that came as a frame, as they were sent. `writes` are one entry for each time that rows were
-    written, and `anomalies` tell by `write` which of them they are about. Fields with defaults are absent from older ones.
+    written, and `anomalies` tell by `write` which of them they are about. `engine` made the rows, unless they came as a frame.
+    Fields with defaults are absent from older ones.
     """
 
     files: list[dict[str, Any]]
@@ -147,3 +150,4 @@ class Manifest:
     writes: list[dict[str, Any]] = field(default_factory=list)
     code_versions: dict[str, str] = field(default_factory=dict)
     content_hash: str | None = None
+    engine: str | None = None

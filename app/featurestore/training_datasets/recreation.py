@@ -42,6 +42,7 @@ def recipe(manifest: Mapping[str, Any]) -> CreateTrainingDataset:
         splits=None if splits is None else Splits(**{**splits, "columns": tuple(splits["columns"])}),
         fixed=manifest["fixed"],
         label=manifest["labels"][0] if len(manifest["labels"]) == 1 else None,
+        engine=manifest.get("engine"),
     )
     if manifest["query"] is not None:
         return replace(command, query=_pinned(manifest["query"], manifest["groups"]))

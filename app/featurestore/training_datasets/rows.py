@@ -1,8 +1,8 @@
 """Where the rows of a training dataset come from: features by name, SQL, or a frame."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -18,6 +18,7 @@ from app.featurestore.query.expression import CatalogGroup, FeatureExpression
 from app.featurestore.query.plans import LABELS, LogicalPlan
 from app.featurestore.query.service import QueryService, Retrieval
 from app.featurestore.sql.service import PinnedSql, SqlQuery, SqlService
+from app.featurestore.training_datasets.cluster_rows import DUCKDB, SPARK, ClusterRows
 from app.featurestore.training_datasets.states import RecordedStates
 from infra.ports.tables import Snapshot
 from tenancy.principals import RequestContext
@@ -25,7 +26,7 @@ from tenancy.principals import RequestContext
 
 @dataclass(frozen=True)
 class Rows:
-    """`origin` is what a manifest tells of them: `query` or `sql`, and the groups in the states that were read.
+    """`origin` is what a manifest tells of them: `query` or `sql`, the engine, and the groups in the states that were read.
 
     `labels` are columns that were in the labels and are neither key nor event time: what is to be predicted.
     """
@@ -41,20 +42,37 @@ Require: TypeAlias = Callable[[pa.Schema], None]
 
 
 class RowSources:
-    def __init__(self, queries: QueryService, sql: SqlService, states: RecordedStates) -> None:
+    def __init__(self, queries: QueryService, sql: SqlService, states: RecordedStates, cluster: ClusterRows) -> None:
         self._queries = queries
         self._sql = sql
         self.states = states
+        self._cluster = cluster
 
     @contextmanager
     def of_features(
-        self, context: RequestContext, project: str, query: FeatureExpression, labels: Frame | None, require: Require
+        self,
+        context: RequestContext,
+        project: str,
+        query: FeatureExpression,
+        labels: Frame | None,
+        require: Require,
+        engine: str = DUCKDB,
     ) -> Iterator[Rows]:
+        if engine == SPARK:
+            self._cluster.require()
         retrieval = self._queries.retrieve(context, project, query, labels)
         require(retrieval.schema)
-        with self._queries.run(retrieval, ordered=True) as stream:
-            origin = {"query": _recorded(query), "groups": _groups_of_plan(retrieval)}
+        with self._joined(context, retrieval, engine) as stream:
+            origin = {"query": _recorded(query), "engine": engine, "groups": _groups_of_plan(retrieval)}
             yield Rows(retrieval.schema, iter(stream), origin, _predicted(retrieval.plan))
+
+    def _joined(
+        self, context: RequestContext, retrieval: Retrieval, engine: str
+    ) -> AbstractContextManager[Iterable[pa.RecordBatch]]:
+        if engine == SPARK:
+            assert context.principal.project_id is not None, "who reads rows has a project"
+            return self._cluster.run(retrieval, context.principal.project_id)
+        return self._queries.run(retrieval, ordered=True)
 
     @contextmanager
     def of_sql(
@@ -74,7 +92,12 @@ class RowSources:
         with self._sql.run(pinned) as stream:
             schema = group_schema(resolve_features(GroupSpec("sql"), stream.schema))
             require(schema)
-            origin = {"sql": query.query, "sql_options": options, "groups": _groups_of_sql(pinned)}
+            origin = {
+                "sql": query.query,
+                "sql_options": options,
+                "engine": DUCKDB,
+                "groups": _groups_of_sql(pinned),
+            }
             yield Rows(schema, conformed(iter(stream), schema), origin)
 
     @contextmanager

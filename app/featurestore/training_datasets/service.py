@@ -12,6 +12,7 @@ from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.rules import require_version
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
+from app.featurestore.training_datasets.cluster_rows import require_engine
 from app.featurestore.training_datasets.errors import TrainingDatasetExistsError
 from app.featurestore.training_datasets.files import DatasetFiles
 from app.featurestore.training_datasets.followers import DatasetFollower
@@ -169,8 +170,9 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         states: Mapping[UUID, Snapshot] | None = None,
     ) -> AbstractContextManager[Rows]:
         require = _requirements(command, data_format)
+        engine = require_engine(command.engine, has_query=command.query is not None)
         if command.query is not None and command.sql is None:
-            return self._rows.of_features(context, project, command.query, frame, require)
+            return self._rows.of_features(context, project, command.query, frame, require, engine)
         if command.sql is not None and command.query is None and frame is None:
             return self._rows.of_sql(context, project, command.sql, require, states)
         if frame is not None and command.query is None and command.sql is None:

@@ -96,7 +96,7 @@ def new_manifest(
 
 def replaced_manifest(old: Mapping[str, Any], written: Written) -> dict[str, Any]:
     """The rows come from nowhere but a frame now."""
-    nowhere: dict[str, Any] = {"query": None, "sql": None, "sql_options": None, "groups": []}
+    nowhere: dict[str, Any] = {"query": None, "sql": None, "sql_options": None, "engine": None, "groups": []}
     return _rewritten({**old, **nowhere}, written, written.files, written.anomalies)
 
 

@@ -61,6 +61,7 @@ class TrainingDatasetOperations(Operations):
         fixed: bool = True,
         sink: Optional[str] = None,
         path: Optional[str] = None,
+        engine: Optional[str] = None,
         statistics: Optional[Mapping[str, Any]] = None,
         background: bool = False,
     ) -> Any:
@@ -79,6 +80,7 @@ class TrainingDatasetOperations(Operations):
             "fixed": None if fixed else False,
             "sink": sink,
             "path": path,
+            "engine": engine,
             "statistics": statistics,
         }
         command.update({name: value for name, value in further.items() if value is not None})

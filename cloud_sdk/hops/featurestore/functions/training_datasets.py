@@ -35,7 +35,7 @@ def _of_features(
     lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
     as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
     split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
-    label: Optional[str] = None, background: bool = False,
+    label: Optional[str] = None, engine: Optional[str] = None, background: bool = False,
 ) -> Any:  # fmt: skip
     """Make a training dataset of joined features, of `sql_query`, or of a frame's rows.
 
@@ -55,7 +55,10 @@ def _of_features(
     `data_format` is "parquet", "csv", "tsv", "tfrecords", "avro", "orc", "npy" or "hdf5"; left at the original
     default it is "parquet". `sink` is a storage connector to whose bucket the files go, to `path` there, in place of the
     project's own place. From `descriptive_statistics` to `num_clusters`: which statistics are computed of it. Arguments about
-    job sizes do nothing. Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
+    job sizes do nothing. With `engine="spark"` the Spark of the gateway's operator joins the features, for what is too large
+    for one machine; the rows are the same.
+
+    Raises TrainingDatasetExistsError, FeatureNotFoundError, InferJoinKeyError.
     """
     refuse_online(online)
     return default_connection().create_training_dataset(
@@ -63,7 +66,7 @@ def _of_features(
         data_format=chosen_format(data_format), training_dataset_version=training_dataset_version, overwrite=overwrite,
         jobs=jobs, sql_query=sql_query, join_type=join_type, joins=joins, spine=spine, event_time=event_time,
         lookback=lookback, as_known=as_known, as_of=as_of, splits=splits, split_by=split_by, split_time=split_time, seed=seed,
-        label=label, fixed=fixed, sink=sink, path=path, background=background,
+        label=label, fixed=fixed, sink=sink, path=path, engine=engine, background=background,
         statistics=statistics_options(
             descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
             correlation_method, num_clusters,
