@@ -16,12 +16,16 @@ from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
 from app.featurestore.feature_groups.handlers import OptimizeKind
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
+from app.featurestore.feature_groups.links import link_job
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.optimizing import OptimizeService
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.service import FeatureGroupService
+from app.featurestore.jobs.allow_list import read_programs
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.program_kind import ProgramKind
+from app.featurestore.jobs.programs import Programs, ProgramService
 from app.featurestore.jobs.queue import RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from app.featurestore.jobs.service import JobService
@@ -45,10 +49,14 @@ from infra.database.engine import open_engine
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
 from infra.engines.process_engine import ProcessEngine
+from infra.executors.databricks import DatabricksKind
+from infra.executors.local import LocalKind
+from infra.executors.sagemaker import SageMakerKind
 from infra.formats.csv import csv_format, tsv_format
 from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
 from infra.ports.engine import QueryLimits
+from infra.ports.executors import ExecutorKind
 from infra.ports.formats import DataFormat
 from infra.ports.secrets import SecretStore
 from infra.ports.sources import SourceLimits, SqlSource
@@ -56,6 +64,7 @@ from infra.registry import Registry
 from infra.secrets.aws import AwsOptions
 from infra.secrets.environment import EnvironmentSecretStore
 from infra.secrets.files import FileSecretStore
+from infra.secrets.operators import StoredOperatorSecrets
 from infra.secrets.parameterstore import ParameterStore
 from infra.secrets.secretsmanager import SecretsManagerStore
 from infra.sources.addresses import AddressGuard
@@ -95,7 +104,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     locations = Locations(database=database, store=store, clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
     engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
-    kinds, secrets = _connector_kinds(settings), _project_secrets(settings.secrets)
+    stores = _secret_stores(settings.secrets)
+    kinds, secrets = _connector_kinds(settings), _project_secrets(settings.secrets, stores)
+    programs = _programs(settings, stores)
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
     on_demand = OnDemandSources(reader=reader)
     queries = QueryService(database=database, authorizer=authorizer, tables=tables, engine=engine, on_demand=on_demand)
@@ -123,6 +134,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         "optimize": OptimizeKind(
             OptimizeService(database=database, authorizer=authorizer, tables=tables, engine=engine)
         ),
+        "program": ProgramKind(database=database, authorizer=authorizer, programs=programs),
         STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
     }
     job_kinds = Registry[JobKind]("oasthouse.job_kinds", built_in_kinds)
@@ -178,9 +190,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
             database=database, authorizer=authorizer, audit=audit, queue=runs, subjects=subjects
         ),
         jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
+        programs=ProgramService(database=database, authorizer=authorizer, programs=programs),
         runs=runs,
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),
-        execution=RunExecution(database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock),
+        execution=RunExecution(
+            database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock, linked=link_job
+        ),
     )
 
 
@@ -195,7 +210,7 @@ def _s3_options(settings: WarehouseSettings) -> S3Options:
     )
 
 
-def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
+def _secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
     aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
     built_in: dict[str, SecretStore] = {
         "aws-sm": SecretsManagerStore(aws, settings.accounts),
@@ -203,8 +218,21 @@ def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
         "env": EnvironmentSecretStore(),
         "file": FileSecretStore(settings.directory),
     }
-    stores = Registry("oasthouse.secret_stores", built_in)
+    return Registry("oasthouse.secret_stores", built_in)
+
+
+def _project_secrets(settings: SecretSettings, stores: Registry[SecretStore]) -> ProjectSecrets:
     return ProjectSecrets(stores=stores, prefix=settings.prefix, local=settings.lent)
+
+
+def _programs(settings: Settings, stores: Registry[SecretStore]) -> Programs:
+    built_in: dict[str, ExecutorKind] = {
+        "local": LocalKind(),
+        "databricks": DatabricksKind(),
+        "sagemaker": SageMakerKind(),
+    }
+    executors = Registry("oasthouse.executors", built_in)
+    return read_programs(settings.jobs.programs, executors, StoredOperatorSecrets(stores))
 
 
 def _connector_kinds(settings: Settings) -> Registry[ConnectorKind]:

@@ -8,6 +8,7 @@ from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.jobs.execution import RunExecution
+from app.featurestore.jobs.programs import ProgramService
 from app.featurestore.jobs.queue import RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from app.featurestore.jobs.service import JobService
@@ -58,6 +59,7 @@ class Container:
     locations: Locations
     statistics: StatisticsService
     jobs: JobService
+    programs: ProgramService
     runs: RunQueue
     scheduler: Scheduler
     execution: RunExecution
