@@ -28,6 +28,7 @@ from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.expectations.tables import TableValidator
 from app.featurestore.feature_groups.handlers import OptimizeKind
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
+from app.featurestore.feature_groups.links import link_job
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.optimizing import OptimizeService
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
@@ -35,8 +36,11 @@ from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.imports.handlers import ImportFilesKind, ImportSqlKind
 from app.featurestore.imports.service import ImportService
 from app.featurestore.imports.spool import ImportLimits
+from app.featurestore.jobs.allow_list import read_programs
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.program_kind import ProgramKind
+from app.featurestore.jobs.programs import Programs, ProgramService
 from app.featurestore.jobs.queue import RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from app.featurestore.jobs.service import JobService
@@ -68,6 +72,9 @@ from infra.database.unit_of_work import Database
 from infra.engines.process_engine import ProcessEngine
 from infra.engines.spark_connect import SparkConnectCluster
 from infra.errors import NotFoundError
+from infra.executors.databricks import DatabricksKind
+from infra.executors.local import LocalKind
+from infra.executors.sagemaker import SageMakerKind
 from infra.formats.csv import csv_format, tsv_format
 from infra.formats.foreign.avro import ForeignAvro
 from infra.formats.foreign.delimited import foreign_csv, foreign_tsv
@@ -78,6 +85,7 @@ from infra.formats.parquet import ParquetFormat
 from infra.ids import new_id
 from infra.ports.cluster import Cluster
 from infra.ports.engine import QueryLimits
+from infra.ports.executors import ExecutorKind
 from infra.ports.files import FileLimits
 from infra.ports.formats import DataFormat
 from infra.ports.imports import ImportFormat
@@ -87,6 +95,7 @@ from infra.registry import Registry
 from infra.secrets.aws import AwsOptions
 from infra.secrets.environment import EnvironmentSecretStore
 from infra.secrets.files import FileSecretStore
+from infra.secrets.operators import StoredOperatorSecrets
 from infra.secrets.parameterstore import ParameterStore
 from infra.secrets.secretsmanager import SecretsManagerStore
 from infra.sources.addresses import AddressGuard
@@ -130,7 +139,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     authorizer, audit = DatabaseAuthorizer(clock=clock), AuditLog(clock=clock, ids=new_id)
     ledger = IdempotencyLedger(database=database, clock=clock, ids=new_id)
     engine = ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump())
-    kinds, secrets = _connector_kinds(settings, database, warehouse), _project_secrets(settings.secrets)
+    stores = _secret_stores(settings.secrets)
+    kinds, secrets = _connector_kinds(settings, database, warehouse), _project_secrets(settings.secrets, stores)
+    programs = _programs(settings, stores)
     places = DatasetPlaces(database=database, store=store, connectors=FileReader(kinds=kinds, secrets=secrets))
     locations = Locations(database=database, store=store, clock=clock, ids=new_id, external=places)
     reader = SqlReader(database=database, kinds=kinds, secrets=secrets)
@@ -202,6 +213,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
                 database=database, authorizer=authorizer, subjects=group_subjects, evaluator=evaluator, writer=reports
             )
         ),
+        "program": ProgramKind(database=database, authorizer=authorizer, programs=programs),
         STATISTICS: StatisticsKind(database=database, clock=clock, ids=new_id, subjects=subjects),
     }
     job_kinds = Registry[JobKind]("oasthouse.job_kinds", built_in_kinds)
@@ -258,9 +270,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         ),
         expectations=ExpectationService(**tenancy, inspector=inspector, queue=runs),
         jobs=JobService(**tenancy, ids=new_id, queue=runs, kinds=job_kinds),
+        programs=ProgramService(database=database, authorizer=authorizer, programs=programs),
         runs=runs,
         scheduler=Scheduler(database=database, queue=runs, kinds=job_kinds, clock=clock),
-        execution=RunExecution(database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock),
+        execution=RunExecution(
+            database=database, queue=runs, ledger=ledger, kinds=job_kinds, clock=clock, linked=link_job
+        ),
     )
 
 
@@ -287,7 +302,7 @@ def _s3_options(settings: WarehouseSettings) -> S3Options:
     )
 
 
-def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
+def _secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
     aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
     built_in: dict[str, SecretStore] = {
         "aws-sm": SecretsManagerStore(aws, settings.accounts),
@@ -295,8 +310,21 @@ def _project_secrets(settings: SecretSettings) -> ProjectSecrets:
         "env": EnvironmentSecretStore(),
         "file": FileSecretStore(settings.directory),
     }
-    stores = Registry("oasthouse.secret_stores", built_in)
+    return Registry("oasthouse.secret_stores", built_in)
+
+
+def _project_secrets(settings: SecretSettings, stores: Registry[SecretStore]) -> ProjectSecrets:
     return ProjectSecrets(stores=stores, prefix=settings.prefix, local=settings.lent)
+
+
+def _programs(settings: Settings, stores: Registry[SecretStore]) -> Programs:
+    built_in: dict[str, ExecutorKind] = {
+        "local": LocalKind(),
+        "databricks": DatabricksKind(),
+        "sagemaker": SageMakerKind(),
+    }
+    executors = Registry("oasthouse.executors", built_in)
+    return read_programs(settings.jobs.programs, executors, StoredOperatorSecrets(stores))
 
 
 def _connector_kinds(settings: Settings, database: Database, warehouse: Warehouse) -> Registry[ConnectorKind]:

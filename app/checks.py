@@ -28,6 +28,7 @@ def run_checks(container: Container) -> list[Check]:
         _settings_check(),
         _listener_check(settings),
         _limits_check(settings),
+        _programs_check(container),
         Check("pepper", passed=True, detail=str(settings.resolved_pepper_file)),
         _database_check(container),
         _warehouse_check(container),
@@ -66,6 +67,12 @@ def _limits_check(settings: Settings) -> Check:
     return Check(
         "limits", passed=True, detail=f"{settings.engine.slots} queries of {settings.engine.memory_limit} at once"
     )
+
+
+def _programs_check(container: Container) -> Check:
+    # A file that is not valid ends every command before this.
+    path, count = container.settings.jobs.programs, container.programs.count
+    return Check("programs", passed=True, detail=f"{path}: {count}" if path else "none; OAST_JOBS__PROGRAMS is not set")
 
 
 def _database_check(container: Container) -> Check:

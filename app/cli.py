@@ -24,6 +24,7 @@ from infra.crypto import Pepper, PepperUnusableError
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
 from infra.ids import new_id
+from infra.ports.executors import ProgramsNotValidError
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
 from tenancy.members.repository import MemberRepository
@@ -332,6 +333,8 @@ def _doctor_checks() -> list[Check]:
         return run_checks(_container())
     except PepperUnusableError as error:
         return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
+    except ProgramsNotValidError as error:
+        return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
     except GatewayError as error:
         return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
 

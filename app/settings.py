@@ -207,6 +207,9 @@ class JobSettings(_Section):
         2, description="Runs at once in one worker; where there are several, one project gets all but one."
     )
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(21_600.0, description="A run is stopped after this time.")
+    programs: Path | None = Field(
+        None, description="TOML file of the programs that projects may run; without it there are none."
+    )
 
 
 class StatisticsSettings(_Section):
@@ -283,12 +286,16 @@ class Settings(BaseSettings):
 _OF_THE_SDK = frozenset({"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"})
 
 
+# Given to programs that jobs run, which may call `oast`.
+_OF_PROGRAMS = frozenset({"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"})
+
+
 # Values that `env:` references name; not settings.
 _SECRETS = f"{PREFIX}SECRET_"
 
 
 def unknown_variables() -> list[str]:
     """`OAST_…` variables that name no setting: a typing error there would otherwise pass in silence."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | _OF_THE_SDK
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | _OF_THE_SDK | _OF_PROGRAMS
     names = (name.upper() for name in os.environ if name.upper().startswith(PREFIX))
     return sorted(name for name in names if name.partition("__")[0] not in known and not name.startswith(_SECRETS))

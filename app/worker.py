@@ -27,6 +27,7 @@ from infra.observability.logs import configure_logs
 _LOOK_SECONDS = 0.5
 _RENEW_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
+_STOP_LOOK_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 # Serving comes first where a worker shares the machine with the gateway.
 _NICENESS = 5
@@ -61,6 +62,8 @@ class Worker:
 
     def work(self) -> None:
         _log.info("worker started", worker=self._name, slots=self._settings.jobs.slots)
+        # Apart: who is told to stop may take his time to answer, and leases must be renewed meanwhile.
+        threading.Thread(target=self._stop_left_behind, name="stopping", daemon=True).start()
         while not self._stopping.is_set():
             try:
                 self._turn()
@@ -70,6 +73,13 @@ class Worker:
                 self._stopping.wait(2)
             self._stopping.wait(_LOOK_SECONDS)
         self._give_back()
+
+    def _stop_left_behind(self) -> None:
+        while not self._stopping.wait(_STOP_LOOK_SECONDS):
+            try:
+                self._container.execution.stop_left_behind()
+            except GatewayError as error:
+                _log.warning("stopping waits", error=error.detail)
 
     def _turn(self) -> None:
         self._reap()

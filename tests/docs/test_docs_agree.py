@@ -31,9 +31,11 @@ COMMAND_LINE_ONLY = {
     "demo-part-failed",
     "pepper-unusable",
     "plain-text-refused",
+    "programs-not-valid",
 }
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
 SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"}
+PROGRAM_VARIABLES = {"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"}
 PREFIXES = {"OAST_SECRET"}  # of variables that secrets are read from
 
 
@@ -111,7 +113,7 @@ def test_settings() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_on_a_page_is_a_setting(page: str) -> None:
     mentioned = set(re.findall(r"OAST_[A-Z0-9_]*[A-Z0-9]", read(page)))
-    assert mentioned <= {name for name, _ in _settings(Settings, PREFIX)} | SDK_VARIABLES | PREFIXES
+    assert mentioned <= {name for name, _ in _settings(Settings, PREFIX)} | SDK_VARIABLES | PROGRAM_VARIABLES | PREFIXES
 
 
 def _action_row(action: str, rule: Rule) -> Row:

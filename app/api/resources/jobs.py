@@ -9,12 +9,14 @@ from app.api.schemas.jobs import (
     JobSchema,
     LinePageSchema,
     LogQuery,
+    ProgramPageSchema,
     RunPageSchema,
     RunSchema,
     RunsQuery,
     RunStartSchema,
 )
 from app.featurestore.jobs.infos import JobInfo, LineInfo, RunInfo
+from app.featurestore.jobs.programs import ProgramInfo
 from app.featurestore.jobs.service import RunFilter, SaveJob
 from app.web.blueprint import Blueprint
 from app.web.etags import expected_revision
@@ -54,6 +56,13 @@ class JobRuns(MethodView):
     @blp.operation(action=Action.JOB_RUN, body=RunStartSchema, returns=RunSchema, status=202, idempotent=True)
     def post(self, body: dict[str, Any], project: str, name: str) -> RunInfo:
         return current_container().jobs.start(request_context(), project, name, body["arguments"])
+
+
+@blp.route("/projects/<project>/programs")
+class Programs(MethodView):
+    @blp.operation(action=Action.JOB_READ, returns=ProgramPageSchema)
+    def get(self, project: str) -> Page[ProgramInfo]:
+        return current_container().programs.list_programs(request_context(), project)
 
 
 @blp.route("/projects/<project>/runs")

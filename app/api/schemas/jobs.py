@@ -94,6 +94,12 @@ class LogQuery(PageQuery):
         return super().build(data), after
 
 
+class ProgramSchema(Schema):
+    name = fields.String()
+    executor = fields.String()
+    arguments = fields.String()
+
+
 class LineSchema(Schema):
     number = fields.Integer()
     at = fields.AwareDateTime(format="iso")
@@ -104,3 +110,4 @@ class LineSchema(Schema):
 JobPageSchema = page_of(JobSchema)
 RunPageSchema = page_of(RunSchema)
 LinePageSchema = page_of(LineSchema)
+ProgramPageSchema = page_of(ProgramSchema)

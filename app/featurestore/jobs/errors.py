@@ -44,6 +44,13 @@ class RunNotEndedError(ConflictError):
     title = "The run has not ended"
 
 
+class ProgramNotFoundError(NotFoundError):
+    """The operator lists no such program, or not for this project."""
+
+    code = "program-not-found"
+    title = "No such program"
+
+
 class ScheduleNotValidError(InvalidInputError):
     """Not five fields that cron understands, or no such time zone."""
 

@@ -1,10 +1,11 @@
 """What it takes to be a kind of job. A new kind is a new class like this, registered in bootstrap or by an entry point."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
+from app.featurestore.jobs.queue import MAX_ATTEMPTS
 from tenancy.actions import Action
 from tenancy.principals import RequestContext
 
@@ -18,6 +19,13 @@ class RunLog(Protocol):
     def line(self, text: str, level: str = "info") -> None:
         """One line of the run's log. It is shown to members of the project: no secrets."""
 
+    def lines(self, texts: Sequence[str]) -> None:
+        """Several at once, which costs as much as one."""
+
+
+def _keeps_none(_handle: str | None) -> None:
+    raise NotImplementedError("This run keeps no handle.")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -26,6 +34,9 @@ class Run:
     `context` is that of a request: its principal is who the run acts for, its `remember` ends the run in the transaction of
     its effect, so that an effect is never had twice. It is None for what the gateway does of itself. `job` is the name of the
     one that it is a run of.
+
+    `handle` is what an earlier attempt gave to `keep_handle`: by it a kind finds again what it has running elsewhere. It is
+    kept until it is replaced by None; when the run ends with one, `StoppableKind.stop` is called.
     """
 
     id: UUID
@@ -38,6 +49,9 @@ class Run:
     log: RunLog
     job: str | None = None
     own_context: RequestContext | None = None
+    attempt: int = 1
+    handle: str | None = None
+    keep_handle: Callable[[str | None], None] = _keeps_none
 
     @property
     def context(self) -> RequestContext:
@@ -59,3 +73,23 @@ class JobKind(Protocol):
 
     def run(self, run: Run) -> dict[str, Any]:
         """Do it; the result is kept with the run. May be called again after a crash: effects must be had once."""
+
+
+@runtime_checkable
+class LimitedKind(Protocol):
+    """A kind whose runs may not be repeated as often as others."""
+
+    def max_attempts(self, project: str, arguments: Mapping[str, Any]) -> int:
+        """1: what was begun is never begun again. Answers for arguments that are no longer valid, too."""
+
+
+@runtime_checkable
+class StoppableKind(Protocol):
+    """A kind with something running elsewhere, which killing the run's process does not stop."""
+
+    def stop(self, run: Run) -> None:
+        """Stop what `run.handle` names; the run has ended. Called again later if it raises, and maybe by two workers."""
+
+
+def attempts_of(kind: JobKind, project: str, arguments: Mapping[str, Any]) -> int:
+    return kind.max_attempts(project, arguments) if isinstance(kind, LimitedKind) else MAX_ATTEMPTS

@@ -1,6 +1,8 @@
 """What a run says while it runs: progress, and lines."""
 
+import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -12,10 +14,13 @@ from app.featurestore.jobs.queue import Attempt, RunQueue
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import UnavailableError
+from infra.observability.logs import redact
 
 MAX_LINES = 2_000
 MAX_TEXT = 2_000
 _SECONDS_BETWEEN_PROGRESS = 1.0
+# Colours and moving cursors mean nothing here, and PostgreSQL takes no NUL.
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _log = structlog.get_logger(__name__)
 
 
@@ -29,6 +34,7 @@ class StoredRunLog:
     attempt: Attempt
     _told_at: float = 0.0
     _told_stage: str = ""
+    _is_full: bool = False
 
     def progress(self, stage: str, rows: int = 0, size: int = 0) -> None:
         now = time.monotonic()
@@ -41,17 +47,31 @@ class StoredRunLog:
             _log.warning("progress not stored", run=str(self.attempt.run_id))
 
     def line(self, text: str, level: str = "info") -> None:
+        self._store([text], level)
+
+    def lines(self, texts: Sequence[str]) -> None:
+        if texts:
+            self._store(texts, "info")
+
+    def _store(self, texts: Sequence[str], level: str) -> None:
+        if self._is_full:
+            return
         try:
             with self.database.write() as uow:
-                number = _lines(uow.session, self.attempt) + 1
-                if number <= MAX_LINES:
+                first = _lines(uow.session, self.attempt) + 1
+                for number, text in enumerate(texts[: MAX_LINES + 1 - first], first):
                     said = text if number < MAX_LINES else "There are more lines; they are left out."
                     line = JobRunLine(run_id=self.attempt.run_id, number=number, at=self.clock.now(), level=level)
-                    line.text = said[:MAX_TEXT]
+                    line.text = _shown(said)
                     uow.session.add(line)
                 uow.commit()
+                self._is_full = first + len(texts) > MAX_LINES
         except UnavailableError:
             _log.warning("line not stored", run=str(self.attempt.run_id))
+
+
+def _shown(text: str) -> str:
+    return redact(_CONTROL.sub("", text[: 2 * MAX_TEXT]))[:MAX_TEXT]
 
 
 def _lines(session: Session, attempt: Attempt) -> int:

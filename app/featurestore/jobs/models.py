@@ -78,6 +78,9 @@ class JobRun(Base):
     max_attempts: Mapped[int] = mapped_column(Integer)
     worker: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None]
+    # By which a kind finds again what it has running elsewhere. None once that has ended: a run that has ended and still has
+    # one has left something behind, which is to be stopped.
+    handle: Mapped[str | None] = mapped_column(String(256), index=True)
     cancel_requested: Mapped[bool] = mapped_column(Boolean)
     stage: Mapped[str] = mapped_column(String(64))
     rows: Mapped[int] = mapped_column(BigInteger)

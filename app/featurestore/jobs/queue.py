@@ -25,6 +25,8 @@ LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 3
 # A part that did not answer is asked again after so long, then twice that.
 BACKOFF = timedelta(seconds=20)
+_STOP_AGAIN, _STOPPING = timedelta(minutes=1), timedelta(days=1)
+_MOST_LEFT_BEHIND = 10
 
 
 @dataclass(frozen=True)
@@ -162,14 +164,53 @@ class RunQueue:
             uow.commit()
 
     def give_back(self, attempt: Attempt) -> None:
-        """The worker stops in good order: another one may take the run at once, and this attempt does not count."""
+        """The worker stops in good order: another one may take the run at once, and this attempt does not count.
+
+        A run that may be begun once has been; it fails.
+        """
         with self._database.write() as uow:
-            uow.session.execute(
-                update(JobRun)
-                .where(_is(attempt))
-                .values(state=RunState.QUEUED.value, lease_until=None, max_attempts=JobRun.max_attempts + 1)
-            )
+            run = uow.session.scalar(select(JobRun).where(_is(attempt)).with_for_update(of=JobRun))
+            if run is not None and run.max_attempts == 1:
+                self._put_back(run, _worker_stopped(), self._clock.now())
+            elif run is not None:
+                run.state, run.lease_until, run.max_attempts = RunState.QUEUED.value, None, run.max_attempts + 1
             uow.commit()
+
+    def keep_handle(self, attempt: Attempt, handle: str | None) -> None:
+        """Raises AttemptLostError where the attempt no longer stands: another one has what runs elsewhere, or stops it."""
+        with self._database.write() as uow:
+            kept = uow.session.execute(update(JobRun).where(_is(attempt)).values(handle=handle))
+            uow.commit()
+        if kept.rowcount != 1:  # type: ignore[attr-defined]  # SQLAlchemy types a DML result as any result
+            raise AttemptLostError("Another attempt of the run was begun, or it was cancelled.")
+
+    def left_behind(self) -> list[UUID]:
+        """Runs that have ended while something of theirs may still run elsewhere."""
+        left = select(JobRun.id).where(
+            JobRun.handle.is_not(None),
+            JobRun.state.in_((RunState.FAILED.value, RunState.CANCELLED.value)),
+            JobRun.not_before <= self._clock.now(),
+        )
+        with self._database.read() as session:
+            return list(session.scalars(left.limit(_MOST_LEFT_BEHIND)))
+
+    def forget_handle(self, run_id: UUID) -> None:
+        with self._database.write() as uow:
+            uow.session.execute(update(JobRun).where(JobRun.id == run_id).values(handle=None))
+            uow.commit()
+
+    def stop_later(self, run_id: UUID) -> bool:
+        """What could not be stopped now is tried again in a minute, for a day; False once that is over."""
+        with self._database.write() as uow:
+            run = uow.session.get(JobRun, run_id)
+            if run is None:
+                return False
+            now = self._clock.now()
+            is_hopeful = run.finished_at is not None and now < run.finished_at + _STOPPING
+            run.not_before = now + _STOP_AGAIN
+            run.handle = run.handle if is_hopeful else None
+            uow.commit()
+            return is_hopeful
 
     def lost(self, attempt: Attempt) -> None:
         """The attempt's process died without a word."""
@@ -253,5 +294,15 @@ def _worker_lost(run: JobRun) -> dict[str, Any]:
         "title": "The worker died",
         "detail": f"The process of attempt {run.attempt} ended without an answer: killed, out of memory, or with its machine.",
         "hint": "Its log, and that of the machine, may say why.",
+        "candidates": [],
+    }
+
+
+def _worker_stopped() -> dict[str, Any]:
+    return {
+        "code": "worker-stopped",
+        "title": "The worker was stopped",
+        "detail": "The worker was stopped while the run was under way, and what it runs may be begun once only.",
+        "hint": "See what it has done, and start the job again.",
         "candidates": [],
     }

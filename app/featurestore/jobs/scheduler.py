@@ -3,7 +3,7 @@
 import structlog
 from sqlalchemy import select
 
-from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.handlers import JobKind, attempts_of
 from app.featurestore.jobs.models import Job
 from app.featurestore.jobs.queue import RunOrder, RunQueue
 from app.featurestore.jobs.repository import RunRepository
@@ -46,14 +46,16 @@ class Scheduler:
         return enqueued
 
     def _order(self, job: Job) -> RunOrder:
+        kind = self._kinds.load(job.kind)
         return RunOrder(
             project_id=job.project_id,
             kind=job.kind,
-            subject=self._kinds.load(job.kind).subject(job.project_id, job.arguments),
+            subject=kind.subject(job.project_id, job.arguments),
             arguments=job.arguments,
             trigger="schedule",
             requested_by=job.created_by,
             requester=job.requester,
             job_id=job.id,
             job_name=job.name,
+            max_attempts=attempts_of(kind, job.project.name, job.arguments),
         )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.featurestore.jobs.errors import JobRunningError, JobStaleError, RunEndedError, RunNotEndedError
-from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.handlers import JobKind, attempts_of
 from app.featurestore.jobs.infos import JobInfo, LineInfo, RunInfo
 from app.featurestore.jobs.models import ACTIVE, Job, JobRun, JobRunLine, RunState
 from app.featurestore.jobs.queue import RunOrder, RunQueue
@@ -153,6 +153,7 @@ class JobService:
                     requester=Requester.of(context.principal).stored(),
                     job_id=job.id,
                     job_name=job.name,
+                    max_attempts=attempts_of(kind, access.project, chosen),
                 ),
             )
             return self._accepted(uow, context, run)
@@ -206,7 +207,8 @@ class JobService:
             old = RunRepository(uow.session).get(access.project_id, run_id)
             if old.state in ACTIVE:
                 raise RunNotEndedError(f"The run is {old.state}.", hint="Wait for it, or cancel it first.")
-            launches = self._kinds.load(old.kind).launches
+            kind = self._kinds.load(old.kind)
+            launches = kind.launches
             if launches is not None:
                 self._authorizer.require(uow.session, context.principal, launches, project)
             order = RunOrder(
@@ -219,6 +221,7 @@ class JobService:
                 requester=Requester.of(context.principal).stored() if launches is not None else {},
                 job_id=old.job_id,
                 job_name=old.job_name,
+                max_attempts=attempts_of(kind, access.project, old.arguments),
             )
             return self._accepted(uow, context, self._queue.enqueue(uow.session, order))
 

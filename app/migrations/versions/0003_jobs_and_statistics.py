@@ -73,6 +73,7 @@ def upgrade() -> None:
         sa.Column("max_attempts", sa.Integer(), nullable=False),
         sa.Column("worker", sa.String(length=128), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("handle", sa.String(length=256), nullable=True),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
         sa.Column("stage", sa.String(length=64), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
@@ -84,6 +85,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job_run")),
     )
     with op.batch_alter_table("job_run", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_job_run_handle"), ["handle"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_run_job_id"), ["job_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_run_project_id_id"), ["project_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_run_state_not_before"), ["state", "not_before"], unique=False)
@@ -175,6 +177,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_job_run_state_not_before"))
         batch_op.drop_index(batch_op.f("ix_job_run_project_id_id"))
         batch_op.drop_index(batch_op.f("ix_job_run_job_id"))
+        batch_op.drop_index(batch_op.f("ix_job_run_handle"))
 
     op.drop_table("job_run")
     with op.batch_alter_table("statistics", schema=None) as batch_op:
