@@ -108,7 +108,7 @@ from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.roles import AssumedRoles
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
-from infra.tables.uniqueness import DuckDbDuplicateFinder
+from infra.tables.duplicates import DuckDbDuplicateFinder
 from tenancy.access import Authorizer
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.process import parent_process
 
@@ -56,6 +57,9 @@ class Worker:
         self._next_renewal = self._next_purge = 0.0
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["app.worker"])
+        # It inherits what is ignored: a signal to the whole group must not take it away before its runs were given back.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        forkserver.ensure_running()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -101,7 +105,13 @@ class Worker:
         if attempt is None:
             return False
         process = self._processes.Process(target=run_attempt, args=(self._settings, attempt), name=str(attempt.run_id))
-        process.start()
+        try:
+            process.start()
+        except (OSError, EOFError):
+            # The server that forks is gone; the next run finds a new one.
+            _log.exception("run not started", run=str(attempt.run_id))
+            self._container.runs.give_back(attempt)
+            return False
         self._under_way.append(_Under(attempt, process, time.monotonic() + self._settings.jobs.deadline_seconds))
         return True
 
@@ -148,6 +158,7 @@ def run_attempt(settings: Settings, attempt: Attempt) -> None:
     os.setsid()
     os.nice(_NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_die_with_the_worker, daemon=True).start()
     configure_logs(settings.log_level)
     container = build_container(settings)

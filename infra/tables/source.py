@@ -14,7 +14,7 @@ _HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 # Delta writes null as an empty partition value, and delta-rs in a folder of this name: these texts would come back null.
 # A local warehouse makes folders of partition values, and file systems end names at 255 bytes.
 _LONGEST_FOLDER: Final = 250
-_LIKE_NULL: Final = pa.array(["", _HIVE_NULL])
+_LIKE_NULL: Final = ("", _HIVE_NULL)
 
 
 class RowSource:
@@ -63,8 +63,10 @@ def _is_text(column: pa.DataType) -> bool:
 
 
 def _require_partitionable(batch: pa.RecordBatch, text_partitions: Sequence[str]) -> None:
+    # Not before it is needed: the first array of a list makes Arrow import pandas.
+    like_null = pa.array(_LIKE_NULL) if text_partitions else None
     for name in text_partitions:
-        if pc.any(pc.is_in(batch.column(name), value_set=_LIKE_NULL)).as_py():
+        if pc.any(pc.is_in(batch.column(name), value_set=like_null)).as_py():
             raise InvalidInputError(
                 f"Partition column {name!r} holds an empty text or {_HIVE_NULL}: both would be stored as null.",
                 hint="Use null or another value.",

@@ -26,13 +26,11 @@ _ROW: Final = "row number"
 T = TypeVar("T")
 
 
-class DuckDbDuplicateFinder:
-    """Implements `DuplicateFinder`."""
-
-    def find(self, rows: BatchFactory, columns: Sequence[str], examples: int) -> Duplicates:
-        source = RowSource(lambda: _numbered(rows(), columns), None)
-        names = [quoted(column) for column in columns]
-        return _answered(source, lambda: _duplicates(source.reader(), names, examples))
+def find_duplicates(rows: BatchFactory, columns: Sequence[str], examples: int) -> Duplicates:
+    """As `DuplicateFinder.find` has it."""
+    source = RowSource(lambda: _numbered(rows(), columns), None)
+    names = [quoted(column) for column in columns]
+    return _answered(source, lambda: _duplicates(source.reader(), names, examples))
 
 
 def require_unique_keys(rows: BatchFactory, keys: Sequence[str]) -> None:

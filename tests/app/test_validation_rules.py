@@ -20,7 +20,7 @@ from app.featurestore.validation.patterns import MAX_TEXT_BYTES
 from app.featurestore.validation.report import EXAMPLES, Report, RuleResult
 from app.featurestore.validation.rules import RULES
 from infra.errors import EngineLimitError, InvalidInputError
-from infra.tables.uniqueness import DuckDbDuplicateFinder
+from infra.tables.duplicates import DuckDbDuplicateFinder
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SCHEMA = pa.schema(
