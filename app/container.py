@@ -1,4 +1,4 @@
-"""Every use case, wired. Made by `app/bootstrap.py`, handed to the edges."""
+"""Every use case, wired. Made by `app/bootstrap`, handed to the edges."""
 
 from dataclasses import dataclass
 

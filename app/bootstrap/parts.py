@@ -1,0 +1,121 @@
+"""What everything else stands on: database, warehouse, engine, and who may do what."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from app.settings import SecretSettings, Settings, SparkSettings, WarehouseSettings
+from infra.clock import Clock
+from infra.crypto import Pepper, SecretValue
+from infra.database.engine import open_engine
+from infra.database.idempotency import IdempotencyLedger
+from infra.database.unit_of_work import Database
+from infra.engines.process_engine import ProcessEngine
+from infra.engines.spark_connect import SparkConnectCluster
+from infra.ids import new_id
+from infra.ports.cluster import Cluster
+from infra.ports.engine import QueryEngine
+from infra.ports.secrets import SecretStore
+from infra.ports.storage import ObjectStore
+from infra.ports.tables import TableStore
+from infra.registry import Registry
+from infra.secrets.aws import AwsOptions
+from infra.secrets.environment import EnvironmentSecretStore
+from infra.secrets.files import FileSecretStore
+from infra.secrets.parameterstore import ParameterStore
+from infra.secrets.secretsmanager import SecretsManagerStore
+from infra.storage.location import S3Options, Warehouse, parse_warehouse
+from infra.storage.warehouse import open_object_store
+from infra.tables.delta import DeltaTableStore
+from tenancy.access import Authorizer
+from tenancy.audit.service import AuditLog
+from tenancy.authorizer import DatabaseAuthorizer
+
+
+class Readers(TypedDict):
+    """What every use case is given."""
+
+    database: Database
+    authorizer: Authorizer
+
+
+class Writers(Readers):
+    """What every use case that changes something is given."""
+
+    audit: AuditLog
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    clock: Clock
+    pepper: Pepper
+    database: Database
+    ledger: IdempotencyLedger
+    warehouse: Warehouse
+    store: ObjectStore
+    tables: TableStore
+    engine: QueryEngine
+    cluster: Cluster | None
+    secret_stores: Registry[SecretStore]
+    authorizer: Authorizer
+    audit: AuditLog
+
+    @property
+    def reading(self) -> Readers:
+        return {"database": self.database, "authorizer": self.authorizer}
+
+    @property
+    def writing(self) -> Writers:
+        return {**self.reading, "audit": self.audit, "clock": self.clock}
+
+
+def build_parts(settings: Settings, clock: Clock) -> Parts:
+    database = Database(open_engine(settings.resolved_database_url))
+    warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
+    return Parts(
+        settings=settings,
+        clock=clock,
+        pepper=Pepper.load(settings.resolved_pepper_file),
+        database=database,
+        ledger=IdempotencyLedger(database=database, clock=clock, ids=new_id),
+        warehouse=warehouse,
+        store=open_object_store(warehouse),
+        tables=DeltaTableStore(warehouse),
+        engine=ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump()),
+        cluster=_cluster(settings.spark),
+        secret_stores=_secret_stores(settings.secrets),
+        authorizer=DatabaseAuthorizer(clock=clock),
+        audit=AuditLog(clock=clock, ids=new_id),
+    )
+
+
+def _s3_options(settings: WarehouseSettings) -> S3Options:
+    secret, session = settings.secret_access_key, settings.session_token
+    return S3Options(
+        region=settings.region,
+        endpoint_url=settings.endpoint_url,
+        access_key_id=settings.access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+        session_token=session.get_secret_value() if session else None,
+    )
+
+
+def _cluster(settings: SparkSettings) -> Cluster | None:
+    if settings.remote is None:
+        return None
+    remote = SecretValue(settings.remote.get_secret_value())
+    return SparkConnectCluster(remote, s3_scheme=settings.s3_scheme, deadline_seconds=settings.deadline_seconds)
+
+
+def _secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
+    aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
+    built_in: dict[str, SecretStore] = {
+        "aws-sm": SecretsManagerStore(aws, settings.accounts),
+        "aws-ssm": ParameterStore(aws),
+        "env": EnvironmentSecretStore(),
+        "file": FileSecretStore(settings.directory),
+    }
+    return Registry("oasthouse.secret_stores", built_in)

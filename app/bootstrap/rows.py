@@ -1,0 +1,45 @@
+"""Rows that people ask for: queries, SQL, parts, feature groups on demand."""
+
+from dataclasses import dataclass
+
+from app.bootstrap.parts import Parts
+from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.feature_groups.on_demand import OnDemandSources
+from app.featurestore.parts.service import PartService
+from app.featurestore.query.service import QueryService
+from app.featurestore.sql.service import SqlService
+from app.featurestore.sql.tables import StoredTables
+from infra.ids import new_id
+from infra.ports.engine import QueryLimits
+
+
+@dataclass(frozen=True)
+class Rows:
+    on_demand: OnDemandSources
+    queries: QueryService
+    sql: SqlService
+    parts: PartService
+
+
+def build_rows(parts: Parts, reader: SqlReader) -> Rows:
+    settings, on_demand = parts.settings, OnDemandSources(reader=reader)
+    return Rows(
+        on_demand=on_demand,
+        queries=QueryService(**parts.reading, tables=parts.tables, engine=parts.engine, on_demand=on_demand),
+        sql=SqlService(
+            **parts.reading,
+            tables_of=StoredTables(tables=parts.tables, on_demand=on_demand),
+            engine=parts.engine,
+            limits=QueryLimits(**settings.sql.model_dump()),
+        ),
+        parts=PartService(
+            **parts.reading,
+            tables=parts.tables,
+            store=parts.store,
+            clock=parts.clock,
+            least_bytes=settings.results.parts_from_bytes,
+            presigned_seconds=settings.warehouse.presigned_seconds,
+            ids=new_id,
+            direct_reads=settings.warehouse.direct_reads,
+        ),
+    )
