@@ -1,6 +1,7 @@
 """What `oast fsck` looks at: whether the database and the warehouse tell the same story."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.container import Container
+from app.featurestore.connectors.built_in import built_in_connectors
+from app.featurestore.connectors.hopsfs import folder_of
+from app.featurestore.connectors.models import StorageConnector
+from app.featurestore.connectors.repository import ConnectorRepository
 from app.featurestore.feature_groups.models import CACHED, FeatureGroup
 from app.featurestore.jobs.models import JobRun, RunState
 from app.featurestore.locations.models import Location, LocationState
@@ -53,13 +58,15 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
         groups = list(session.scalars(select(FeatureGroup).where(FeatureGroup.kind == CACHED)))
         datasets = list(session.scalars(select(TrainingDataset)))
         locations = {row.path: row for row in session.scalars(select(Location))}
-        projects = list(session.scalars(select(Project.id)))
+        projects = list(session.scalars(select(Project)))
+        folders = {folder for project in projects for folder in _folders_of_connectors(session, project)}
         leftovers = [*_lost_runs(session, container), *_lost_statistics(session)]
     findings = [finding for group in groups for finding in _of_group(group, locations, container)]
     findings += [finding for dataset in datasets for finding in _of_dataset(dataset, locations, container, deep=deep)]
     named = {group.location for group in groups} | {dataset.location for dataset in datasets}
     findings += _of_locations(locations, named, container)
-    findings += [finding for project in projects for finding in _unknown_folders(project, locations, container)]
+    known = locations.keys() | folders
+    findings += [finding for project in projects for finding in _unknown_folders(project.id, known, container)]
     return Report(len(groups), len(datasets), len(locations), [*findings, *leftovers])
 
 
@@ -118,10 +125,20 @@ def _of_locations(locations: dict[str, Location], named: set[str], container: Co
             yield Finding(is_fault=False, subject=f"location {path}", detail="was claimed and never used", fix=_PURGE)
 
 
-def _unknown_folders(project: UUID, locations: dict[str, Location], container: Container) -> Iterator[Finding]:
+def _folders_of_connectors(session: Session, project: Project) -> Iterator[str]:
+    """Places that a project may put files in by itself."""
+    hopsfs = session.scalars(
+        ConnectorRepository(session).of_project(project.id).where(StorageConnector.kind == "HOPSFS")
+    )
+    names = {connector.options["dataset_name"] for connector in hopsfs}
+    names |= {built_in.options.get("dataset_name", "") for built_in in built_in_connectors(project.name)}
+    return (folder_of(project.id, name) for name in names)
+
+
+def _unknown_folders(project: UUID, known: AbstractSet[str], container: Container) -> Iterator[Finding]:
     below = f"{project}/"
     folders = {below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(str(project))}
-    for folder in sorted(folders - locations.keys()):
+    for folder in sorted(folders - known):
         detail = "lies in the warehouse, and the database does not know of it"
         yield Finding(is_fault=False, subject=f"folder {folder}", detail=detail, fix=_UNKNOWN)
 

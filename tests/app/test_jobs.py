@@ -14,7 +14,7 @@ from app.featurestore.jobs.errors import AttemptLostError
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind, Run
 from app.featurestore.jobs.models import JobRun
-from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, Attempt, RunOrder, RunQueue
+from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from infra.database.paging import PageRequest
 from infra.errors import InvalidInputError, UnavailableError
@@ -404,6 +404,15 @@ class TestQueue:
         row = bench.row(run_id)
         assert (row.state, row.error and row.error["code"]) == ("failed", "worker-lost")
         assert row.finished_at is not None
+
+    def test_dying_with_its_worker_counts_for_less(self, bench: Bench) -> None:
+        run_id = bench.order()
+        for number in range(1, MOST_ATTEMPTS + 1):
+            assert bench.must_take().number == number
+            bench.pass_lease()
+            assert bench.queue.recover() == 1
+        assert bench.take() is None
+        assert bench.row(run_id).state == "failed"
 
     def test_a_lease_that_is_renewed_holds(self, bench: Bench) -> None:
         bench.order()

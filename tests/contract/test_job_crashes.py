@@ -6,12 +6,14 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import urllib3
 
+from app.featurestore.connectors.hopsfs import folder_of
 from tests.contract.test_jobs import PROJECT, Football
 from tests.frames import arrow_bytes, frame_headers
 from tests.served import served
@@ -27,10 +29,12 @@ class Busy:
         self._football = football
         self.inserted: list[int] = []
         self.runs: list[str] = []
+        self.imports: list[str] = []
         self.datasets: list[str] = []
 
     def all_at_once(self, number: int) -> list[threading.Thread]:
-        threads = [threading.Thread(target=work, args=(number,)) for work in (self._insert, self._start, self._create)]
+        works = (self._insert, self._start, self._create, self._import)
+        threads = [threading.Thread(target=work, args=(number,)) for work in works]
         for thread in threads:
             thread.start()
         return threads
@@ -52,6 +56,16 @@ class Busy:
         run = self._send("POST", f"/jobs/{name}/runs", json={})
         if run is not None:
             self.runs.append(run["id"])
+
+    def _import(self, number: int) -> None:
+        """Appends to the same group again and again: a row too many or too few would show."""
+        name = f"import_{number}"
+        arguments = {"connector": "landing", "path": "rows.parquet", "feature_group": "landed", "mode": "append"}
+        if self._send("PUT", f"/jobs/{name}", json={"kind": "import_files", "arguments": arguments}) is None:
+            return
+        run = self._send("POST", f"/jobs/{name}/runs", json={})
+        if run is not None:
+            self.imports.append(run["id"])
 
     def _create(self, number: int) -> None:
         name = f"made_{number}"
@@ -78,6 +92,7 @@ def test_thirty_kills(tmp_path: Path) -> None:
     moments = random.Random(SEED)
     with served(tmp_path, OAST_STATISTICS__AFTER_COMMITS="true", OAST_LOG_LEVEL="error") as gateway:
         football = Football(gateway, ROWS)
+        _land(football)
         busy = Busy(football)
         for number in range(KILLS):
             threads = busy.all_at_once(number)
@@ -89,7 +104,18 @@ def test_thirty_kills(tmp_path: Path) -> None:
             assert [finding for finding in report["findings"] if finding["is_fault"]] == []
             gateway.start()
         _everything_is_there(football, busy)
-        assert gateway.oast("fsck", "--deep")["feature_groups"] == 1
+        assert gateway.oast("fsck", "--deep")["feature_groups"] == 2
+
+
+def _land(football: Football) -> None:
+    """A file in a folder of the project, for imports."""
+    landing = {"name": "landing", "kind": "HOPSFS", "options": {"dataset_name": "landing"}}
+    football.send("POST", "/connectors", json=landing)
+    warehouse = Path(football.gateway.environment["OAST_DATA_DIR"]) / "warehouse"
+    (project,) = (folder.name for folder in warehouse.iterdir() if not folder.name.startswith("."))
+    path = warehouse / folder_of(UUID(project), "landing") / "rows.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"id": range(ROWS), "value": [1.0] * ROWS}), path)
 
 
 def _everything_is_there(football: Football, busy: Busy) -> None:
@@ -106,5 +132,10 @@ def _everything_is_there(football: Football, busy: Busy) -> None:
     assert len(set(ids)) == len(ids)
     assert set(busy.inserted) <= set(ids)
     football.wait_until_idle()
+    imported = [football.send("GET", f"/runs/{run}") for run in busy.imports]
+    assert {run["state"] for run in imported} == {"succeeded"}, imported
+    # Each counts once, those too whose acknowledgement was lost on its way.
+    succeeded = football.send("GET", "/runs?kind=import_files&state=succeeded&limit=500")["items"]
+    assert football.rows("/feature-groups/landed/versions/1/rows").num_rows == len(succeeded) * ROWS
     statistics = football.send("GET", "/feature-groups/numbers/versions/1/statistics")
     assert statistics["rows"] == len(ids)

@@ -52,9 +52,12 @@ class HopsfsKind:
         return f"{self._folders.uri(self._path(project, options))}/{path}"
 
     def _path(self, project: str, options: Options) -> str:
-        """`<project-uuid>/<uuid>` as all places in the warehouse; the second says the name without showing it."""
-        project_id = self._project_id(project)
-        return f"{project_id}/{uuid5(project_id, 'hopsfs:' + self.accept(options)['dataset_name'])}"
+        return folder_of(self._project_id(project), self.accept(options)["dataset_name"])
 
 
 _ORIGINAL = {"datasetName": "dataset_name"}
+
+
+def folder_of(project_id: UUID, dataset_name: str) -> str:
+    """`<project-uuid>/<uuid>` as all places in the warehouse; the second says the name without showing it."""
+    return f"{project_id}/{uuid5(project_id, 'hopsfs:' + dataset_name)}"

@@ -23,8 +23,11 @@ from infra.ids import IdFactory
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 3
+# With those that died with their worker.
+MOST_ATTEMPTS = 12
 # A part that did not answer is asked again after so long, then twice that.
 BACKOFF = timedelta(seconds=20)
+LONGEST_BACKOFF = timedelta(minutes=10)
 _STOP_AGAIN, _STOPPING = timedelta(minutes=1), timedelta(days=1)
 _MOST_LEFT_BEHIND = 10
 
@@ -126,6 +129,9 @@ class RunQueue:
         with self._database.write() as uow:
             runs = list(uow.session.scalars(select(JobRun).where(lost).with_for_update(skip_locked=True, of=JobRun)))
             for run in runs:
+                if 1 < run.max_attempts < MOST_ATTEMPTS:
+                    # A worker that dies takes all of its runs along: that is seldom the fault of any one of them.
+                    run.max_attempts += 1
                 self._put_back(run, _worker_lost(run), now)
             uow.commit()
         return len(runs)
@@ -150,7 +156,9 @@ class RunQueue:
         with self._database.write() as uow:
             run = uow.session.scalar(select(JobRun).where(_is(attempt)).with_for_update(of=JobRun))
             if run is not None and isinstance(error, UnavailableError) and not run.cancel_requested:
-                self._put_back(run, described(error), self._clock.now() + BACKOFF * 2 ** (run.attempt - 1))
+                self._put_back(
+                    run, described(error), self._clock.now() + min(BACKOFF * 2 ** (run.attempt - 1), LONGEST_BACKOFF)
+                )
             elif run is not None:
                 self._end(run, RunState.FAILED, described(error))
             uow.commit()
