@@ -289,7 +289,7 @@ def test_online_false_in_the_cloud_clients_place_means_pandas(fs, sdk_gateway):
     assert isinstance(fs.get_featuregroup("teams_features", None, 1, False), pd.DataFrame)
 
 
-@pytest.mark.parametrize("name", ["enable_featuregroup_online", "import_featuregroup_s3"])
+@pytest.mark.parametrize("name", ["enable_featuregroup_online", "disable_featuregroup_online"])
 def test_what_later_work_brings_is_absent(fs, name):
     assert not hasattr(fs, name)
 
