@@ -13,6 +13,7 @@ from infra.errors import QueryInvalidError, QueryRefusedError
 OWN = "football_featurestore"
 ANY = (None, *Dialect)
 NAMES = ["DATE(", "NUMERIC(1,", "DECIMAL(", "TIMESTAMP(", "TIME(", "VARCHAR(", "STRUCT(", "OBJECT("]
+# Of processor time: what else a machine is busy with is no fault of the text.
 SECONDS = 2.0
 
 
@@ -21,10 +22,10 @@ def rendered(text: str, dialect: Dialect | None) -> str:
 
 
 def require_refusal(text: str, dialect: Dialect | None) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises((QueryRefusedError, QueryInvalidError)) as refused:
         rendered(text, dialect)
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert refused.value.hint
 
 
@@ -46,18 +47,18 @@ def test_texts_in_the_text_have_no_time_of_their_own(text: str, dialect: Dialect
     [("next_day(1,", ")"), ("strtok(1,", ",1)"), ("greatest(1,", ")"), ("months_between(1,", ")"), ("instr('a',", ")")],
 )
 def test_translations_that_double_with_every_level(before: str, after: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with suppress(QueryRefusedError, QueryInvalidError):
         assert len(rendered(f"SELECT {before * 20}x{after * 20}", Dialect.HIVE)) < 1_000_000
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize("dialect", ANY)
 @pytest.mark.parametrize("joins", [16, 60, 99])
 def test_joins_without_on_are_read_once(joins: int, dialect: Dialect | None) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     assert rendered("SELECT 1 FROM t_1 t0 " + " ".join(f"LEFT JOIN t_1 t{n}" for n in range(1, joins)), dialect)
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 def test_one_on_behind_many_joins() -> None:
