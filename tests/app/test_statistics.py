@@ -222,3 +222,22 @@ class TestDrift:
         question = {"old": side, "new": {"feature_group": "players"}}
         answer = world.call("POST", "/projects/football/drift", world.key("football"), json=question)
         assert answer.status_code == 422
+
+
+def test_a_training_dataset_has_its_own_after_each_write(world: World) -> None:
+    create(world)
+    world.work()
+    path, key = "/projects/football/training-datasets", world.key("football")
+    assert world.call("POST", path, key, json={"name": "ages", "query": {"features": ["age"]}}).status_code == 201
+    assert world.work() == 1
+    answer = world.call("GET", f"{path}/ages/versions/1/statistics", key)
+    assert (answer.json["rows"], column(answer)["nulls"]) == (4, 1)
+    rows = frame_request(pa.table({"age": [50.0, 51.0]}))
+    assert world.call("POST", f"{path}/ages/versions/1/rows?mode=append", key, **rows).status_code == 200
+    assert world.work() == 1
+    later = world.call("GET", f"{path}/ages/versions/1/statistics", key)
+    assert later.json["rows"] == 6
+    assert later.json["state"] > answer.json["state"]
+    world.call("DELETE", f"{path}/ages/versions/1", key)
+    with world.container.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Statistics)) == 1

@@ -83,11 +83,11 @@ class StatisticsService:
     ) -> RunInfo:
         """Have them computed, with other options than the subject's own where they are given."""
         kind = self._subjects[ref.kind]
+        if options is not None:
+            self._require_options(context, project, ref, options)
         with self._database.write() as uow:
             access = self._authorizer.require(uow.session, context.principal, kind.updates, project)
             subject = kind.get(uow.session, access.project_id, ref)
-            if options is not None:
-                require_options(options, kind.scan(uow.session, subject).schema)
             order = statistics_order(
                 access.project_id,
                 ref.kind,
@@ -111,6 +111,16 @@ class StatisticsService:
             context.remember(uow.session, info)
             uow.commit()
             return info
+
+    def _require_options(
+        self, context: RequestContext, project: str, ref: SubjectRef, options: StatisticsOptions
+    ) -> None:
+        """Before the writer's turn: it looks at the warehouse, for which nobody else should have to wait."""
+        kind = self._subjects[ref.kind]
+        with self._database.read() as session:
+            access = self._authorizer.require(session, context.principal, kind.updates, project)
+            schema = kind.scan(session, kind.get(session, access.project_id, ref)).schema
+        require_options(options, schema)
 
     def get(self, context: RequestContext, project: str, ref: SubjectRef, state: int | None = None) -> StatisticsInfo:
         with self._database.read() as session:
