@@ -1,7 +1,7 @@
 import pytest
 
-from hops.featurestore import errors
-from hops.featurestore.problems import error_from_answer
+from hops.featurestore import errors, source_errors
+from hops.featurestore.problems import error_from_answer, error_from_run
 from tests.cloud_sdk.gateway import problem
 
 
@@ -57,6 +57,35 @@ def test_a_code_becomes_its_class_and_keeps_its_name(status, code, kind):
     assert type(error) is kind
     assert (error.code, error.status, error.request_id) == (code, status, "req-12345678")
     assert isinstance(error, errors.RestAPIError)
+
+
+OF_SOURCES = [
+    (409, "connector-built-in", source_errors.ConnectorBuiltInError, errors.ConflictError),
+    (409, "import-target-differs", source_errors.ImportTargetDiffersError, errors.ConflictError),
+    (409, "source-file-changed", source_errors.SourceFileChangedError, errors.ConflictError),
+    (404, "source-file-not-found", source_errors.SourceFileNotFoundError, errors.NotFoundError),
+    (413, "import-too-large", source_errors.ImportTooLargeError, errors.TooLargeError),
+    (413, "source-files-too-large", source_errors.SourceFilesTooLargeError, errors.TooLargeError),
+    (422, "source-file-invalid", source_errors.SourceFileInvalidError, errors.InvalidInputError),
+    (422, "source-address-refused", source_errors.SourceAddressRefusedError, errors.InvalidInputError),
+    (422, "bucket-access-refused", source_errors.BucketAccessRefusedError, errors.InvalidInputError),
+    (422, "bucket-not-found", source_errors.BucketNotFoundError, errors.InvalidInputError),
+    (422, "bucket-reserved", source_errors.BucketReservedError, errors.InvalidInputError),
+    (422, "role-not-guarded", source_errors.RoleNotGuardedError, errors.InvalidInputError),
+    (422, "secret-reference-invalid", source_errors.ConnectorSecretInvalidError, errors.InvalidInputError),
+    (422, "secret-not-found", source_errors.ConnectorSecretNotFoundError, errors.InvalidInputError),
+    (422, "secret-access-denied", source_errors.ConnectorSecretDeniedError, errors.InvalidInputError),
+    (503, "secret-store-unavailable", source_errors.SecretStoreUnavailableError, errors.UnavailableError),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "parent"), OF_SOURCES)
+def test_what_goes_wrong_at_a_source_has_its_class_in_answers_and_in_runs(status, code, kind, parent):
+    assert type(refusal(problem(status, code))) is kind
+    of_run = error_from_run("run-1", {"code": code, "detail": "It did not work."})
+    assert type(of_run) is kind
+    assert isinstance(of_run, parent)
+    assert of_run.retryable is (status == 503)
 
 
 def test_an_error_says_everything_in_lines():

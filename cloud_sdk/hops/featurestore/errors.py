@@ -13,7 +13,8 @@
     ├── RunTimeoutError                the run takes longer than somebody wanted to wait; it goes on
     ├── StatisticsMissingError         this block of the statistics was not computed; says what computes it
     ├── ApiKeyError                    no usable key; one class per cause, in `credentials/errors.py`
-    └── GatewayError                   the gateway answered with a problem; one class per `code`, by status otherwise
+    └── GatewayError                   the gateway answered with a problem; one class per `code`, by status otherwise;
+                                       those of buckets, imported files and secrets are in `source_errors.py`
 
 The names of the original clients (`FeaturegroupNotFound`, `RestAPIError`, …) are kept as aliases.
 """

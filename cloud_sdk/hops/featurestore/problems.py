@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Dict, Optional, Type
 
-from hops.featurestore import errors
+from hops.featurestore import (
+    errors,
+    source_errors,  # noqa: F401 its classes are found among the descendants below
+)
 
 
 def _with_descendants(error: Type[errors.GatewayError]) -> Iterator[Type[errors.GatewayError]]:

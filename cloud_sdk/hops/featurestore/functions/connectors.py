@@ -94,7 +94,7 @@ def update_storage_connector(
     """Change what is given; for data owners. `options` are all of them, as `get_storage_connector` shows them.
 
     New options of a connector with a secret need `secret` named again, or `without_secret=True`.
-    Raises ConnectorNotFoundError, ConflictError for one that is built in, InvalidInputError.
+    Raises ConnectorNotFoundError, ConnectorBuiltInError for one that is built in, InvalidInputError.
     """
     return default_connection().update_storage_connector(
         storage_connector_name, options=options, secret=secret, without_secret=without_secret, description=description,
@@ -103,14 +103,15 @@ def update_storage_connector(
 
 
 def delete_storage_connector(storage_connector_name: str, featurestore: Optional[str] = None) -> None:
-    """Raises ConnectorInUseError while feature groups read through it, ConflictError for one that is built in."""
+    """Raises ConnectorInUseError while feature groups read through it, ConnectorBuiltInError for one that is built in."""
     default_connection().delete_storage_connector(storage_connector_name, featurestore)
 
 
 def test_storage_connector(storage_connector_name: str, featurestore: Optional[str] = None) -> float:  # noqa: PT028
     """Milliseconds that connecting, logging in and reading one value take, or listing one file.
 
-    Raises SourceUnreachableError, SourceLoginRefusedError or RefusedInputError, or what is wrong with the secret.
+    Raises SourceUnreachableError, SourceLoginRefusedError or, of `source_errors.py`, BucketNotFoundError,
+    BucketAccessRefusedError, RoleNotGuardedError, and what is wrong with the secret.
     """
     return default_connection().test_storage_connector(storage_connector_name, featurestore)
 

@@ -40,7 +40,8 @@ def _of_files(
       into it afterwards, so that a `schedule` (five fields of cron, by the clocks of `time_zone`) makes sense.
     - `wait`: until it is done, at most `timeout` seconds; without, the answer is the JobRun to wait for.
 
-    Sizes of executors do nothing. Raises what the run fails with: FeatureGroupExistsError, ConnectorNotFoundError, …
+    Sizes of executors do nothing. Raises what the run fails with: FeatureGroupExistsError, ConnectorNotFoundError and
+    those of `source_errors.py`, such as SourceFileInvalidError, which names file, column and row.
     """
     refuse_online(online)
     require_offline(offline)
