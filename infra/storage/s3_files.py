@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
+from botocore.exceptions import IncompleteReadError
+
 PART_BYTES: Final = 16 << 20
 READ_AHEAD: Final = 1 << 20
 
@@ -153,5 +155,7 @@ class RangeReader(io.RawIOBase):
         with self._translated(self._target["Key"]):
             answer = self._client.get_object(**self._target, Range=f"bytes={self._position}-{last}", IfMatch=self._etag)
             data: bytes = answer["Body"].read()
+            if len(data) != wanted:  # a store that does not know ranges, or one that lies
+                raise IncompleteReadError(actual_bytes=len(data), expected_bytes=wanted)
         self._position += len(data)
         return data

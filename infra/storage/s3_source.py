@@ -52,4 +52,7 @@ class S3FileSource:
                 yield from (self._entry(each) for each in page.get("Contents", ()) if not each["Key"].endswith("/"))
 
     def _entry(self, listed: dict[str, Any]) -> FileEntry:
-        return FileEntry(listed["Key"].removeprefix(self._root), int(listed["Size"]), listed["ETag"])
+        size = int(listed["Size"])
+        if size < 0:
+            raise ValueError("less than nothing")  # it would make room for others that are too large
+        return FileEntry(listed["Key"].removeprefix(self._root), size, listed["ETag"])

@@ -193,6 +193,32 @@ def test_a_list_that_never_ends_is_left() -> None:
         _buckets().source(_target(f"http://127.0.0.1:{server.port}")).list_files("")
 
 
+def _listing(size: int) -> bytes:
+    entry = f"<Contents><Key>a.csv</Key><Size>{size}</Size><ETag>x</ETag></Contents>"
+    return f"<ListBucketResult>{entry}<IsTruncated>false</IsTruncated></ListBucketResult>".encode()
+
+
+def test_a_file_of_less_than_nothing_is_no_answer() -> None:
+    """It would make room for one that is larger than anybody may read."""
+    with endpoint(_answer(_listing(-(1 << 40)))) as server, pytest.raises(SourceUnreachableError):
+        _buckets().source(_target(f"http://127.0.0.1:{server.port}")).list_files("")
+
+
+@pytest.mark.parametrize("sent", [0, 9, 11, 1 << 20])
+def test_another_range_than_was_asked_for_is_no_answer(sent: int) -> None:
+    """Too few bytes would read as a shorter file, and too many as another one."""
+
+    def say(connection: socket.socket) -> None:
+        is_list = b"list-type" in server.asked[-1]
+        connection.sendall(_answer(_listing(10) if is_list else b"x" * sent, "Connection: close\r\n"))
+
+    with endpoint(say) as server:
+        source = _buckets().source(_target(f"http://127.0.0.1:{server.port}"))
+        (entry,) = source.list_files("")
+        with pytest.raises(SourceUnreachableError), source.open_input(entry) as file:
+            file.read()
+
+
 def test_a_deletion_that_never_ends_is_left() -> None:
     def say(connection: socket.socket) -> None:
         page = "<Contents><Key>set/x</Key></Contents><IsTruncated>true</IsTruncated>"
