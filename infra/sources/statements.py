@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from typing import Final
 
 import structlog
@@ -18,6 +18,7 @@ _ALIAS = "oast_source"
 _BETWEEN: Final = re.compile(r"(\s|(--|\#)[^\r\n]*(\r?\n|\Z)|/\*(?!M?!)((?!/\*|\*/).)*\*/)*", re.DOTALL)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _ESCAPED_QUOTE: Final = re.compile(r"""(?<!\\)(\\\\)*\\['"`]""")
+_ESCAPING_PAIR: Final = (TokenType.BYTE_STRING, TokenType.STRING)
 _AMBIGUOUS: Final = "The source may read the query's {} otherwise than the gateway does."
 
 
@@ -99,6 +100,9 @@ def _require_unambiguous(sql: str, tokens: Sequence[Token]) -> None:
         raise InvalidInputError(_AMBIGUOUS.format("control characters"), hint="Leave them out.")
     if not all(_BETWEEN.fullmatch(gap) for gap in _gaps(sql, tokens)):
         raise InvalidInputError(_AMBIGUOUS.format("comments"), hint="Leave them out.")
+    # A text goes on behind a line break, with backslashes as escapes if its beginning, E'…', had them.
+    if any((one.token_type, other.token_type) == _ESCAPING_PAIR for one, other in pairwise(tokens)):
+        raise InvalidInputError(_AMBIGUOUS.format("texts"), hint="Write E'…' as one text, or join texts with ||.")
     # In a name a dollar sign is a letter; alone it may begin a text.
     if any(re.match(r"\w\$", sql[token.start - 1 : token.start + 1]) for token in tokens if token.start):
         raise InvalidInputError(_AMBIGUOUS.format("dollar signs"), hint="Put the name into quotation marks.")
