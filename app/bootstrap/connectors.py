@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.orm import Session
 
 from app.bootstrap.parts import Parts
@@ -122,9 +122,21 @@ def _project_id(database: Database, name: str) -> UUID:
 
 def _own_endpoints(settings: Settings) -> tuple[tuple[str, int], ...]:
     """Where the gateway itself and its database listen: a connector there would ask questions in the gateway's name."""
-    url = make_url(settings.resolved_database_url)
-    databases = [(host, url.port or 5432) for host in (url.host or "").split(",") if host]
-    return ((settings.server.host, settings.server.port), *databases)
+    own = (settings.server.host, settings.server.port)
+    return (own, *_database_endpoints(make_url(settings.resolved_database_url)))
+
+
+def _database_endpoints(url: URL) -> list[tuple[str, int]]:
+    """As the driver is told: hosts may stand in the parameters, several of them, each with a port of its own."""
+    if url.get_backend_name() != "postgresql":
+        return []
+    told = url.get_dialect()().create_connect_args(url)[1]
+    ports = [int(port) for port in str(told.get("port") or "").split(",") if port] or [5432]
+    found = []
+    for name in ("host", "hostaddr"):
+        hosts = [host for host in str(told.get(name) or "").split(",") if host]
+        found += zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)
+    return [(host, port) for host, port in found if not host.startswith("/")]
 
 
 def _own_files(settings: Settings) -> tuple[Path, ...]:

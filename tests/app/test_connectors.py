@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from app.bootstrap.connectors import _own_endpoints
 from app.featurestore.connectors.errors import ConnectorNotFoundError, ConnectorStaleError
 from app.featurestore.connectors.jdbc_url import read_url
 from app.featurestore.connectors.kinds import ConnectorKind
 from app.featurestore.connectors.rules import read_options
 from app.featurestore.connectors.service import ConnectorService, CreateConnector, UpdateConnector
 from app.featurestore.connectors.sql import SqlConnector, SqlReader
-from app.settings import ConnectorSettings, SecretSettings, unknown_variables
+from app.settings import ConnectorSettings, SecretSettings, Settings, unknown_variables
 from infra.errors import InvalidInputError
 from infra.ids import new_id
 from infra.registry import Registry
@@ -454,3 +456,23 @@ def test_two_who_change_it_at_once(world: World) -> None:
     connectors.update(context, "football", "sales", UpdateConnector(description="one"), 1)
     with pytest.raises(ConnectorStaleError, match="revision 2, not 1"):
         connectors.update(context, "football", "sales", UpdateConnector(description="two"), 1)
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoints"),
+    [
+        ("postgresql+psycopg://oast@db.internal/oast", [("db.internal", 5432)]),
+        ("postgresql://oast@db.internal:6432/oast", [("db.internal", 6432)]),
+        ("postgresql+psycopg://oast@/oast?host=db.internal&port=6432", [("db.internal", 6432)]),
+        ("postgresql+psycopg://oast@/oast?host=one:5433&host=two:5434", [("one", 5433), ("two", 5434)]),
+        ("postgresql+psycopg://oast@/oast?host=one,two", [("one", 5432), ("two", 5432)]),
+        ("postgresql+psycopg://oast@name/oast?hostaddr=10.0.0.9", [("name", 5432), ("10.0.0.9", 5432)]),
+        ("postgresql+psycopg://oast@/oast?host=/run/postgresql", []),
+        ("sqlite:////var/lib/oast/oast.db", []),
+    ],
+)
+def test_the_gateways_database_is_known_however_its_address_is_written(
+    url: str, endpoints: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=SecretStr(url))
+    assert _own_endpoints(settings)[1:] == tuple(endpoints)
