@@ -1,7 +1,7 @@
 """Reads files that others wrote. Implementations: one module each in `infra/formats/foreign/`."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -9,6 +9,10 @@ from infra.errors import InvalidInputError
 
 Wanted: TypeAlias = Callable[[str], pa.DataType | None]
 """The type that a column shall have, by its name in the file; None: whatever it has."""
+
+
+MOST_COLUMNS: Final = 2_000
+"""Of one file, as of one frame that is inserted."""
 
 
 class SourceFileInvalidError(InvalidInputError):
@@ -26,6 +30,14 @@ class NotReadable(Exception):  # noqa: N818 never seen by anybody: who knows the
         self.what = what
         self.hint = hint
         self.column = column
+
+
+def require_columns(number: int) -> None:
+    """Raises NotReadable for more columns than any table has; a format asks before it works on each of them."""
+    if number > MOST_COLUMNS:
+        raise NotReadable(
+            f"has more than {MOST_COLUMNS:,} columns, which is the most.", hint="Split it into files of fewer columns."
+        )
 
 
 class ImportFormat(Protocol):

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import fastavro
 import pyarrow as pa
+import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 import pytest
 
 from app.featurestore.connectors.hopsfs import HopsfsKind
+from app.featurestore.feature_groups.frames import MAX_COLUMNS
+from app.featurestore.feature_groups.rules import MAX_FEATURES
 from app.featurestore.jobs.log import StoredRunLog
 from app.settings import ConnectorSettings, SecretSettings
 from infra.database.unit_of_work import UnitOfWork
+from infra.ports.imports import MOST_COLUMNS
 from infra.storage.location import Warehouse
 from tenancy.principals import Role
 from tenancy.scopes import Scope
@@ -80,6 +85,22 @@ def error_of(run: dict[str, Any], code: str = "source-file-invalid") -> str:
     return str(run["error"]["detail"])
 
 
+def _twice() -> dict[str, bytes]:
+    """Files with two columns that are called `a`."""
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["a", "a"])
+    parquet, orc, avro = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    pq.write_table(table, parquet)
+    pa_orc.write_table(table, orc)
+    columns = [{"name": "a", "type": "int"}, {"name": "b", "type": "int"}]
+    fastavro.writer(avro, {"type": "record", "name": "r", "fields": columns}, [{"a": 1, "b": 2}])
+    return {
+        "parquet": parquet.getvalue(),
+        "orc": orc.getvalue(),
+        "avro": avro.getvalue().replace(b'"name": "b"', b'"name": "a"'),
+    }
+
+
+TWICE = _twice()
 LIMITS = {"max_rows": 5_000, "max_bytes": 1 << 20, "max_files": 30}
 
 
@@ -278,6 +299,38 @@ def test_columns_that_name_no_feature(landing: Landing, columns: list[str], says
     detail = error_of(landing.run())
     assert says in detail
     assert "'x'" in detail
+
+
+@pytest.mark.parametrize("data_format", ["parquet", "orc", "avro"])
+def test_of_two_columns_of_one_name_none_is_lost(landing: Landing, data_format: str) -> None:
+    landing.put("teams/1", TWICE[data_format])
+    run = landing.run(path="teams", data_format=data_format)
+    assert "'teams/1': Columns 'a' and 'a' would both be the feature 'a'" in error_of(run)
+
+
+def test_of_two_fields_of_one_name_none_is_lost(landing: Landing) -> None:
+    record = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"])
+    landing.parquet("teams/1.parquet", pa.table({"id": [1], "r": record}))
+    landing.parquet("teams/2.parquet", pa.table({"id": [2], "r": [{"x": 1, "y": 2}]}))
+    assert "'teams/1.parquet' has in column 'r' 2 fields that are called 'x'" in error_of(landing.run(path="teams"))
+
+
+@pytest.mark.parametrize("levels", [40, 400])
+def test_lists_within_lists_have_an_end(landing: Landing, levels: int) -> None:
+    landing.put("deep.json", b'{"a": ' + b"[" * levels + b"1" + b"]" * levels + b"}")
+    assert "more than 32 levels" in error_of(landing.run(path="deep.json", data_format="json"))
+    landing.put("deep.json", b'{"a": ' + b'{"b": ' * levels + b"1" + b"}" * levels + b"}")
+    assert "more than 32 levels" in error_of(landing.run(path="deep.json", data_format="json"))
+
+
+def test_files_have_as_many_columns_together_as_a_group(landing: Landing) -> None:
+    for number in range(3):
+        names = [f"c{number}_{each}" for each in range(900)]
+        landing.put(f"teams/{number}.csv", ",".join(names).encode() + b"\n")
+    assert "'teams/2.csv' and those before it have more than 2,000 columns together" in error_of(
+        landing.run(path="teams", data_format="csv")
+    )
+    assert MOST_COLUMNS == MAX_COLUMNS == MAX_FEATURES
 
 
 def test_types_that_no_feature_has_are_named(landing: Landing) -> None:

@@ -1,9 +1,12 @@
 """Files written by others: every format and type, and everything that can be wrong with one."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +22,7 @@ import pyarrow.orc as pa_orc
 import pyarrow.parquet as pq
 import pytest
 
+from infra.formats.foreign import avro_blocks
 from infra.formats.foreign.avro import ForeignAvro
 from infra.formats.foreign.delimited import foreign_csv, foreign_tsv
 from infra.formats.foreign.json_lines import ForeignJsonLines
@@ -115,6 +119,17 @@ def test_parquet_of_long_values_is_read_a_few_at_a_time() -> None:
     assert max(batch.num_rows for batch in reader.batches(file, reader.schema(file, lambda _name: None))) <= 16
 
 
+def test_parquet_of_long_lists_is_read_a_few_at_a_time() -> None:
+    """The same value a million times takes a few bytes of the file."""
+    table = pa.table({"list": [[0] * 20_000] * 1_000})
+    file = pa.py_buffer(in_memory(lambda sink: pq.write_table(table, sink, compression="zstd")))
+    assert file.size < 10_000
+    reader = ForeignParquet()
+    sizes = [batch.nbytes for batch in reader.batches(file, reader.schema(file, lambda _name: None))]
+    assert sum(sizes) > 20_000 * 1_000 * 8 - 1
+    assert max(sizes) < 20 << 20
+
+
 def test_an_annotation_is_read_as_what_it_annotates() -> None:
     table = pa.table({"id": pa.array([UUID(int=1).bytes], pa.uuid()), "wide": pa.array(["x"], pa.large_string())})
     file = pa.py_buffer(in_memory(lambda sink: pq.write_table(table, sink)))
@@ -126,6 +141,27 @@ def test_orc_of_arrow(stripe: int) -> None:
     table = pa.concat_tables([TABLE.set_column(5, "day", pa.array([date(2020, 1, 1), None, None]))] * 1000)
     body = in_memory(lambda sink: pa_orc.write_table(table, sink, stripe_size=stripe))
     assert read(ForeignOrc(), body).to_pylist() == table.to_pylist()
+
+
+def test_orc_of_one_huge_stripe_is_read_in_pieces() -> None:
+    table = pa.table({"text": ["x" * 100_000] * 3_000})
+    body = in_memory(
+        lambda sink: pa_orc.write_table(
+            table, sink, stripe_size=1 << 40, compression="zstd", dictionary_key_size_threshold=0.9
+        )
+    )
+    assert len(body) < 10_000
+    assert pa_orc.ORCFile(io.BytesIO(body)).nstripes == 1
+    reader, file = ForeignOrc(), pa.py_buffer(body)
+    sizes = [batch.nbytes for batch in reader.batches(file, reader.schema(file, lambda _name: None))]
+    assert sum(sizes) > 300_000_000
+    assert max(sizes) < 20 << 20
+
+
+def test_orc_whose_texts_are_none_is_refused() -> None:
+    table = pa.table({"text": ["canary"]})
+    body = in_memory(lambda sink: pa_orc.write_table(table, sink, compression="uncompressed"))
+    assert "UTF8" in refusal(ForeignOrc(), body.replace(b"canary", b"\xff\xfenary"))
 
 
 AVRO = {
@@ -164,7 +200,7 @@ AVRO_ROW = {
 }
 
 
-@pytest.mark.parametrize("codec", ["null", "deflate"])
+@pytest.mark.parametrize("codec", ["null", "deflate", "bzip2", "xz"])
 def test_avro_of_fastavro(codec: str) -> None:
     rows = [{**AVRO_ROW, "id": number, "number": number} for number in range(20_000)]
     body = in_memory(lambda sink: fastavro.writer(sink, AVRO, rows, codec=codec))
@@ -175,9 +211,75 @@ def test_avro_of_fastavro(codec: str) -> None:
     assert found.schema.field("number").type == pa.float64()
 
 
-def test_avro_of_polars() -> None:
-    frame = pl.DataFrame({"a": [1, None], "b": ["x", None], "c": [date(2020, 1, 1), None]})
-    assert read(ForeignAvro(), in_memory(frame.write_avro)).to_pylist() == frame.to_dicts()
+@pytest.mark.parametrize("codec", ["uncompressed", "snappy", "deflate"])
+def test_avro_of_polars(codec: Any) -> None:
+    frame = pl.DataFrame({"a": [1, None] * 500, "b": ["x", None] * 500, "c": [date(2020, 1, 1), None] * 500})
+    body = in_memory(lambda sink: frame.write_avro(sink, compression=codec))
+    assert read(ForeignAvro(), body).to_pylist() == frame.to_dicts()
+
+
+TEXT_IN_AVRO = {"type": "record", "name": "row", "fields": [{"name": "a", "type": "string"}]}
+
+
+def avro_of(codec: str, schema: dict[str, Any], *blocks: tuple[int, bytes]) -> bytes:
+    """An Avro file whose blocks are said to have so many rows."""
+    meta = {"avro.codec": codec.encode(), "avro.schema": json.dumps(schema).encode()}
+    header = {"magic": b"Obj\x01", "meta": meta, "sync": b"s" * 16}
+    sink = io.BytesIO()
+    fastavro.schemaless_writer(sink, avro_blocks._HEADER, header)
+    for rows, block in blocks:
+        sink.write(avro_blocks._encoded(rows) + avro_blocks._encoded(len(block)) + block + b"s" * 16)
+    return sink.getvalue()
+
+
+def test_avro_in_zstandard() -> None:
+    packed = pa.compress(b"\x06abc\x02d", codec="zstd", asbytes=True)
+    body = avro_of("zstandard", TEXT_IN_AVRO, (2, packed), (2, packed))
+    assert read(ForeignAvro(), body)["a"].to_pylist() == ["abc", "d"] * 2
+    assert "packed with 'lzo'" in refusal(ForeignAvro(), avro_of("lzo", TEXT_IN_AVRO, (2, packed)))
+
+
+@pytest.mark.parametrize("codec", ["deflate", "bzip2", "xz", "zstandard", "snappy"])
+def test_avro_is_unpacked_no_further_than_it_may_be(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(avro_blocks, "BLOCK_BYTES", 1 << 20)
+    packing: dict[str, Any] = {
+        "deflate": lambda data: zlib.compress(data, wbits=-15),
+        "bzip2": bz2.compress,
+        "xz": lzma.compress,
+        "zstandard": lambda data: pa.compress(data, codec="zstd", asbytes=True),
+        "snappy": lambda data: pa.compress(data, codec="snappy", asbytes=True) + zlib.crc32(data).to_bytes(4, "big"),
+    }
+    pack = packing[codec]
+    fits, bomb = pack(b"\x00" * (1 << 20)), pack(b"\x00" * (40 << 20))
+    assert read(ForeignAvro(), avro_of(codec, TEXT_IN_AVRO, (1 << 20, fits))).num_rows == 1 << 20
+    assert "more than 1 MiB" in refusal(ForeignAvro(), avro_of(codec, TEXT_IN_AVRO, (1, bomb)))
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "bzip2", "xz"])
+def test_avro_that_is_cut_within_a_block_is_no_shorter_file(codec: str) -> None:
+    whole = in_memory(lambda sink: fastavro.writer(sink, TEXT_IN_AVRO, [{"a": "x"}] * 100, codec=codec))
+    for end in (1, 16, 17, 30):
+        assert "can be read" in refusal(ForeignAvro(), whole[:-end])
+    header, block = avro_of(codec, TEXT_IN_AVRO), b"\x02\x09"  # of a size less than nothing
+    assert "can be read" in refusal(ForeignAvro(), header + block + b"s" * 16)
+
+
+@pytest.mark.parametrize(
+    "items", ["null", {"type": "record", "name": "e", "fields": []}, {"type": "fixed", "name": "f", "size": 0}], ids=str
+)
+def test_avro_has_no_lists_of_nothing(items: Any) -> None:
+    """Their length is not bounded by that of the file."""
+    schema = {"type": "record", "name": "r", "fields": [{"name": "a", "type": {"type": "array", "items": items}}]}
+    body = avro_of("null", schema, (1, avro_blocks._encoded(1 << 40) + b"\x00"))
+    assert "lists of nothing in column 'a'" in refusal(ForeignAvro(), body)
+
+
+def test_avro_of_long_values_is_read_a_few_at_a_time() -> None:
+    rows = [{"a": str(number % 10) * (1 << 20)} for number in range(40)]
+    file = pa.py_buffer(in_memory(lambda sink: fastavro.writer(sink, TEXT_IN_AVRO, rows, codec="deflate")))
+    reader = ForeignAvro()
+    sizes = [batch.num_rows for batch in reader.batches(file, reader.schema(file, lambda _name: None))]
+    assert (sum(sizes), max(sizes) <= 6) == (40, True)
 
 
 def test_avro_that_is_no_table() -> None:
@@ -350,6 +452,8 @@ def test_tsv_and_other_writers() -> None:
         (b"\n1,2\n", "header"),
         (b"a,\n1,2\n", "no name for column 2"),
         (b"a,a\n1,2\n", "two columns called 'a'"),
+        ("Größe,b\n1,2\n".encode("latin-1"), "header row that is no UTF-8"),
+        (b",".join(b"c%d" % number for number in range(60_000)) + b"\n", "more than 2,000 columns"),
         (b"a,b\n1,2\n3\n", "1 values in row 2 and 2 in its header"),
         (b"a,b\n1,2,3\n", "3 values in row 1 and 2"),
         (b'a,b\n1,"x\n2,y\n', "odd number of quotation marks"),
@@ -426,6 +530,8 @@ def test_json_text_becomes_what_is_wanted() -> None:
         (b'{"a": "\xff"}\n', "no JSON in row 1"),
         (b'{"a": ' + b"[" * 100_000 + b"\n", "no JSON in row 1"),
         (b'{"a": "' + b"x" * (17 << 20) + b'"}\n', "more than 16 MiB"),
+        (b'{"\\ud800": 1}', "no JSON in row 1"),
+        (b"\n".join(b'{"k%d": 1}' % number for number in range(60_000)), "more than 2,000 columns"),
     ],
     ids=lambda value: repr(value)[:20],
 )

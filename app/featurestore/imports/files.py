@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.featurestore.imports.columns import MOST_LEVELS, require_importable
 from app.featurestore.imports.folders import ChosenFile, choose, folder_types, nearby
 from app.featurestore.imports.names import feature_name, feature_names
 from app.featurestore.imports.schemas import DescribedFile, WantedFeature, unified_schema
@@ -62,7 +63,9 @@ class FileRows:
             store.add(opened)
         self.log.progress("listing", 0, store.size)
         with _named(file):
-            return DescribedFile(file, self.reader.schema(store.get(number), self._wanted_by_column))
+            schema = self.reader.schema(store.get(number), self._wanted_by_column)
+            require_importable(schema)
+            return DescribedFile(file, schema)
 
     def _wanted_by_column(self, column: str) -> pa.DataType | None:
         return self.wanted(feature_name(column))
@@ -135,10 +138,14 @@ def _require_equal(name: str, column: pa.Array, value: pa.Scalar) -> None:
 @contextmanager
 def _named(file: ChosenFile) -> Iterator[None]:
     """Says which file it is that cannot be read."""
+    path = file.entry.path[:200]
     try:
         yield
+    except RecursionError as error:
+        raise SourceFileInvalidError(
+            f"{path!r} holds more than {MOST_LEVELS} levels of lists and records.", hint="Write it flatter, or as text."
+        ) from error
     except NotReadable as error:
-        path = file.entry.path[:200]
         raise SourceFileInvalidError(
             f"{path!r} {error.what}",
             hint=error.hint,

@@ -30,9 +30,10 @@ def feature_names(columns: Sequence[str]) -> list[str]:
         )
     first: dict[str, str] = {}
     for column, name in zip(columns, names, strict=True):
-        if first.setdefault(name, column) != column:
+        if name in first:
             raise InvalidInputError(
                 f"Columns {first[name][:80]!r} and {column[:80]!r} would both be the feature {name!r}.",
                 hint="Rename one of them at the source.",
             )
+        first[name] = column
     return names

@@ -10,7 +10,7 @@ from app.featurestore.imports.folders import ChosenFile
 from app.featurestore.imports.names import feature_names
 from infra.arrow_types import plain, unified
 from infra.errors import InvalidInputError
-from infra.ports.imports import SourceFileInvalidError
+from infra.ports.imports import MOST_COLUMNS, SourceFileInvalidError
 
 WantedFeature: TypeAlias = Callable[[str], pa.DataType | None]
 
@@ -42,6 +42,11 @@ def unified_schema(files: Sequence[DescribedFile], folders: dict[str, pa.DataTyp
             types[name] = both
             if not pa.types.is_null(kind):
                 seen_in.setdefault(name, file)
+        if len(types) > MOST_COLUMNS:
+            raise SourceFileInvalidError(
+                f"{file.path[:200]!r} and those before it have more than {MOST_COLUMNS:,} columns together.",
+                hint="Import the files apart.",
+            )
     for name, kind in folders.items():
         types.setdefault(name, kind)
     feature_names(list(types))

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,9 +10,11 @@ import fastavro
 import pyarrow as pa
 
 from infra.arrow_types import unified
+from infra.formats.foreign.avro_blocks import UnpackedAvro
 from infra.formats.foreign.records import ROWS_AT_ONCE, column
 from infra.ports.imports import NotReadable, Wanted
 
+_BATCH_BYTES: Final = 4 << 20
 _SCALARS: Final[dict[str, pa.DataType]] = {
     "null": pa.null(),
     "boolean": pa.bool_(),
@@ -43,7 +44,7 @@ class ForeignAvro:
 
     def schema(self, file: pa.Buffer, wanted: Wanted) -> pa.Schema:  # noqa: ARG002 the file has types of its own
         with _readable():
-            written = fastavro.reader(_opened(file)).writer_schema
+            written = fastavro.reader(io.BufferedReader(UnpackedAvro(file))).writer_schema
             if not isinstance(written, dict) or written.get("type") != "record":
                 raise NotReadable("holds no records, and rows are records.")
             types = _Types(written["name"])
@@ -52,12 +53,24 @@ class ForeignAvro:
     def batches(self, file: pa.Buffer, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         row = 1
         with _readable():
-            records = fastavro.reader(_opened(file))
-            while found := list(islice(records, ROWS_AT_ONCE)):
-                plain = [{name: _plain(value) for name, value in record.items()} for record in found]  # type: ignore[union-attr]  # a record, as its schema says
+            for found in _some_at_once(UnpackedAvro(file)):
+                plain = [{name: _plain(value) for name, value in record.items()} for record in found]
                 columns = [column(plain, field.name, field.type, row) for field in schema]
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
                 row += len(found)
+
+
+def _some_at_once(file: UnpackedAvro) -> Iterator[list[dict[str, Any]]]:
+    """Records by the number, or by the bytes of the blocks that they stand in."""
+    found: list[Any] = []
+    given = 0
+    for record in fastavro.reader(io.BufferedReader(file)):
+        found.append(record)
+        if len(found) == ROWS_AT_ONCE or file.given - given >= _BATCH_BYTES:
+            yield found
+            found, given = [], file.given
+    if found:
+        yield found
 
 
 class _Types:
@@ -88,14 +101,20 @@ class _Types:
         if logical in _LOGICAL:
             return _LOGICAL[logical]
         if kind == "array":
-            return pa.list_(self.of(written["items"], name))
+            return pa.list_(self._items(written["items"], name))
         if kind == "map":
             return pa.map_(pa.string(), self.of(written["values"], name))
         if kind in {"record", "error"}:
             return self._record(written, name)
-        found = self.of(kind, name)
+        found = pa.null() if kind == "fixed" and not written["size"] else self.of(kind, name)
         if kind in {"enum", "fixed"}:
             self._named[_full_name(written)] = found
+        return found
+
+    def _items(self, written: Any, name: str) -> pa.DataType:
+        found = self.of(written, name)
+        if _takes_no_bytes(found):  # a file of a hundred bytes could hold a million million of them
+            raise NotReadable(f"has lists of nothing in column {name[:80]!r}.", column=name)
         return found
 
     def _record(self, written: Mapping[str, Any], name: str) -> pa.DataType:
@@ -121,8 +140,8 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _opened(file: pa.Buffer) -> io.BufferedReader:
-    return io.BufferedReader(pa.BufferReader(file))
+def _takes_no_bytes(kind: pa.DataType) -> bool:
+    return pa.types.is_null(kind) or (pa.types.is_struct(kind) and all(_takes_no_bytes(each.type) for each in kind))
 
 
 @contextmanager

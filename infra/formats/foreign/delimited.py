@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from infra.formats.foreign.texts import TYPES, Kind, converted, first_failing, has_text_form, kind_of, wider
-from infra.ports.imports import NotReadable, Wanted
+from infra.ports.imports import NotReadable, Wanted, require_columns
 
 _BLOCK_BYTES: Final = 16 << 20  # a row must fit into it
 _HEADER_BYTES: Final = 1 << 20
@@ -53,6 +53,9 @@ class ForeignDelimited:
             raise NotReadable(f"has no header row that can be read ({error}).") from error
         if not any(names):
             raise NotReadable("has no header row.", hint="The first row must hold the names of the columns.")
+        require_columns(len(names))
+        if any("\ufffd" in name for name in names):
+            raise NotReadable("has a header row that is no UTF-8.", hint="Save it as UTF-8.")
         if "" in names:
             raise NotReadable(f"has no name for column {names.index('') + 1} in its header.", hint="Give it one.")
         twice = [name for name in names if names.count(name) > 1]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from infra.arrow_types import unified
 from infra.formats.foreign.records import ROWS_AT_ONCE, column
 from infra.formats.foreign.texts import converted, has_text_form
-from infra.ports.imports import NotReadable, Wanted
+from infra.ports.imports import NotReadable, Wanted, require_columns
 
 _BATCH_BYTES: Final = 4 << 20
 _LINE_BYTES: Final = 16 << 20
@@ -26,7 +26,9 @@ class ForeignJsonLines:
     def schema(self, file: pa.Buffer, wanted: Wanted) -> pa.Schema:
         types: dict[str, pa.DataType] = {}
         for records, row in _records(file):
-            for name in dict.fromkeys(name for record in records for name in record):
+            names = dict.fromkeys(name for record in records for name in record)
+            require_columns(len(names.keys() | types.keys()))
+            for name in names:
                 found = wanted(name) or column(records, name, None, row).type
                 kind = unified(types.get(name, pa.null()), found)
                 if kind is None:
@@ -89,6 +91,7 @@ def _parsed(line: bytes, row: int) -> _Record:
 
 def _once(pairs: list[tuple[str, Any]]) -> _Record:
     made = dict(pairs)
+    "".join(made).encode()  # half of a surrogate pair is no text, and raises what is a ValueError
     if len(made) < len(pairs):
         raise ValueError("a name stands twice")
     return made
