@@ -132,7 +132,7 @@ def _database_endpoints(url: URL) -> list[tuple[str, int]]:
         return []
     told = url.get_dialect()().create_connect_args(url)[1]
     ports = [int(port) for port in str(told.get("port") or "").split(",") if port] or [5432]
-    found = []
+    found: list[tuple[str, int]] = []
     for name in ("host", "hostaddr"):
         hosts = [host for host in str(told.get(name) or "").split(",") if host]
         found += zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False)

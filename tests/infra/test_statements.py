@@ -63,9 +63,7 @@ def test_whether_a_backslash_escapes_depends_on_the_server(dialect: Dialect) -> 
 @pytest.mark.parametrize("dialect", [POSTGRESQL, REDSHIFT], ids=lambda each: each._name)
 def test_a_text_that_goes_on_in_the_next_line_is_escaped_as_its_beginning_was(dialect: Dialect) -> None:
     """PostgreSQL reads the second line with backslashes, too, and what follows as code."""
-    require_refusal(
-        dialect, "SELECT E'a'\n'b\\'' ) q UNION SELECT c FROM (SELECT ' -- '\n, 2", "otherwise|backslashes"
-    )
+    require_refusal(dialect, "SELECT E'a'\n'b\\'' ) q UNION SELECT c FROM (SELECT ' -- '\n, 2", "otherwise|backslashes")
     require_refusal(dialect, "SELECT e'a' -- x\n 'b'", "otherwise")
     dialect.require_query("SELECT E'a\\n', 'b'\n'c'")
 
