@@ -316,11 +316,13 @@ def test_folders_hold_no_rows_of_sql_and_databases_no_files(world: World) -> Non
     group = {"name": "g", "kind": "ON_DEMAND", "connector": "landing", "query": "SELECT 1"}
     answer = world.call("POST", "/projects/football/feature-groups", world.key("football"), json=group)
     assert "runs no SQL" in answer.json["detail"]
+    assert "JDBC" in answer.json["hint"]
     fields = {"host": "db.example.com", "database": "d", "user": "u"}
     assert _create(world, name="cluster", kind="redshift", options=fields).json["kind"] == "REDSHIFT"
     for name in ("cluster", "football", "football_featurestore"):
-        with pytest.raises(InvalidInputError, match="holds no files"):
+        with pytest.raises(InvalidInputError, match="holds no files") as refused:
             _find(world, name)
+        assert "S3" in str(refused.value.hint)
     with pytest.raises(ConnectorNotFoundError):
         _find(world, "nowhere")
 
@@ -410,7 +412,7 @@ def test_no_feature_group_reads_through_them(world: World) -> None:
     group = {"name": "g", "kind": "ON_DEMAND", "connector": "football_featurestore", "query": "SELECT 1"}
     answer = world.call("POST", "/projects/football/feature-groups", world.key("football"), json=group)
     assert (answer.status_code, answer.json["code"]) == (409, "connector-built-in")
-    assert "SQL" in answer.json["hint"]
+    assert "fs.sql(" in answer.json["hint"]
 
 
 def test_training_datasets_of_the_project(world: World) -> None:

@@ -39,7 +39,8 @@ def find_built_in(project: str, name: str) -> BuiltInConnector | None:
 def refusal(name: str) -> ConnectorBuiltInError:
     return ConnectorBuiltInError(
         f"{name!r} is built into every project: it is neither changed nor deleted, and no feature group reads through it.",
-        hint="Feature groups of the project are read by name or with SQL; for another place create a connector.",
+        hint="Run the query as SQL over the project's feature groups, fs.sql(…), and insert what it gives where it shall be "
+        "kept; for another place create a connector.",
     )
 
 

@@ -75,5 +75,8 @@ class FileReader:
     def _kind(self, connector: FileConnector) -> FileKind:
         kind = self._kinds.load(connector.kind.lower())
         if not isinstance(kind, FileKind):
-            raise InvalidInputError(f"A storage connector of kind {connector.kind} holds no files.")
+            raise InvalidInputError(
+                f"A storage connector of kind {connector.kind} holds no files.",
+                hint="Those of kind S3 and HOPSFS do; what a database holds is read with SQL.",
+            )
         return kind

@@ -53,6 +53,9 @@ class SqlReader:
     def _access(self, connector: SqlConnector) -> SqlAccess:
         kind = self._kinds.load(connector.kind.lower())
         if not isinstance(kind, SqlKind):
-            raise InvalidInputError(f"A storage connector of kind {connector.kind} runs no SQL.")
+            raise InvalidInputError(
+                f"A storage connector of kind {connector.kind} runs no SQL.",
+                hint="Those of kind JDBC and REDSHIFT do; files are imported, and then queried as a feature group.",
+            )
         secret = self._secrets.resolve(connector.project, connector.secret_ref)
         return kind.access(connector.project, connector.options, secret)
