@@ -36,6 +36,7 @@ _NEVER: Final = tuple(
         "192.0.0.0/24",
         "3fff::/20",
         "fd00:ec2::/32",
+        "fd20:ce::254",
     )
 )
 _log = structlog.get_logger(__name__)

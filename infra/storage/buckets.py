@@ -1,5 +1,6 @@
 """Buckets of others, reached as those who named them and never as the gateway itself."""
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,10 @@ _CONFIG: Final[dict[str, Any]] = {
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
 _MOST_PAGES: Final = 1000
+_MOST_XML: Final = 8 << 20  # a page of a thousand keys of the longest, each byte written as three
+_MARKED: Final = re.compile(rb"<!|\0")
+_OTHER_ENCODING: Final = re.compile(rb"<\?xml[^>]{0,200}encoding\s*=\s*.(?!utf-8.)", re.IGNORECASE)
+_FIRST_REFUSAL: Final = 300
 
 
 class S3Buckets:
@@ -66,9 +71,22 @@ class S3Buckets:
             client = open_client(options, **_CONFIG)
         client.meta.events.register("before-send.s3", self._session().answer)
         client.meta.events.register("before-call.s3", _without_redirects)
+        client.meta.events.register("before-parse.s3", _without_definitions)
         return Bucket(client, target.bucket, translation(target.bucket), _MOST_PAGES)
 
 
 def _without_redirects(params: dict[str, Any], **_event: Any) -> None:
     """By itself botocore follows an answer to another region, without end where the question for the region gets the same."""
     params["context"].setdefault("s3_redirect", {})["redirected"] = True
+
+
+def _without_definitions(response_dict: dict[str, Any], **_event: Any) -> None:
+    """XML may define what stands for a megabyte and say it a thousand times; S3 never defines anything."""
+    body = response_dict["body"]
+    if not isinstance(body, bytes) or (
+        len(body) <= _MOST_XML and not _MARKED.search(body) and not _OTHER_ENCODING.match(body)
+    ):
+        return
+    if response_dict["status_code"] < _FIRST_REFUSAL:
+        raise ValueError("no answer of S3's")
+    response_dict["body"] = b""  # a proxy's page, say: the status tells enough

@@ -193,6 +193,32 @@ def test_a_list_that_never_ends_is_left() -> None:
         _buckets().source(_target(f"http://127.0.0.1:{server.port}")).list_files("")
 
 
+_DEFINITIONS = '<!DOCTYPE a [<!ENTITY e "eeee">]>'
+_KEY = "<Contents><Key>&e;</Key><Size>1</Size><ETag>x</ETag></Contents>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"{_DEFINITIONS}<ListBucketResult>{_KEY}</ListBucketResult>".encode(),
+        f"{_DEFINITIONS}<ListBucketResult>{_KEY}</ListBucketResult>".encode("utf-16"),
+        b"<?xml version='1.0' encoding='cp037'?>" + f"{_DEFINITIONS}<ListBucketResult/>".encode("cp037"),
+        b"<ListBucketResult>" + b"<a/>" * (3 << 20) + b"</ListBucketResult>",
+    ],
+    ids=["definitions", "wide", "another alphabet", "elements"],
+)
+def test_an_answer_that_grows_when_it_is_read_is_none(body: bytes) -> None:
+    with endpoint(_answer(body)) as server, pytest.raises(SourceUnreachableError):
+        _buckets().test(_target(f"http://127.0.0.1:{server.port}"))
+
+
+def test_a_page_for_people_is_a_refusal_by_its_status() -> None:
+    page = b"<!DOCTYPE html><html>Forbidden</html>"
+    head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(page)}\r\n\r\n".encode()
+    with endpoint(head + page) as server, pytest.raises(BucketAccessRefusedError, match="403"):
+        _buckets().test(_target(f"http://127.0.0.1:{server.port}"))
+
+
 def _listing(size: int) -> bytes:
     entry = f"<Contents><Key>a.csv</Key><Size>{size}</Size><ETag>x</ETag></Contents>"
     return f"<ListBucketResult>{entry}<IsTruncated>false</IsTruncated></ListBucketResult>".encode()
