@@ -27,9 +27,9 @@ from infra.sources.batches import batches
 from infra.sources.mysql_types import MySqlColumn, arrow_type, convert
 from infra.sources.statements import MYSQL
 from infra.sources.watch import Watch
+from infra.sources.words import words_of
 
 CONNECT_SECONDS: Final = 2
-_MOST_LOGGED: Final = 1000
 _log = structlog.get_logger(__name__)
 _LOGIN_REFUSED: Final = frozenset(
     {
@@ -209,8 +209,7 @@ def _translated(target: SqlTarget, watch: Watch) -> Iterator[None]:
         limit = watch.limit_error()
         if limit is not None:
             raise limit from None
-        text = f"{type(error).__name__}: {error}"[:_MOST_LOGGED]
-        _log.warning("source failed", engine=target.engine, host=target.host, error=text)
+        _log.warning("source failed", engine=target.engine, host=target.host, error=words_of(error, target))
         raise _refusal(error, target) from None
 
 

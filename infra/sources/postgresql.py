@@ -34,11 +34,11 @@ from infra.sources.batches import batches, unfit
 from infra.sources.postgresql_types import arrow_type, convert, type_name
 from infra.sources.statements import POSTGRESQL, REDSHIFT, Dialect
 from infra.sources.watch import Watch
+from infra.sources.words import words_of
 
 CONNECT_SECONDS: Final = 2
 _CANCEL_SECONDS: Final = 1.0
 _CURSOR: Final = "oast_rows"
-_MOST_LOGGED: Final = 1000
 _STATE = re.compile(r"[0-9A-Z]{5}")
 _log = structlog.get_logger(__name__)
 # An encrypted connection to a proven server may carry the password itself; any other only proofs of knowing it.
@@ -225,7 +225,7 @@ def _translated(target: SqlTarget, watch: Watch) -> Iterator[None]:
         limit = watch.limit_error()
         if limit is not None:
             raise limit from None
-        text = str(error)[:_MOST_LOGGED]
+        text = words_of(error, target)
         _log.warning("source failed", engine=target.engine, host=target.host, sqlstate=error.sqlstate, error=text)
         raise _refusal(error, target) from None
 

@@ -196,6 +196,19 @@ def test_a_server_that_asks_for_the_password_itself(plugin: bytes) -> None:
     assert PASSWORD.encode() not in b"".join(received)
 
 
+def test_a_server_that_says_the_password_again_says_it_to_no_log() -> None:
+    """It has the password only where it was proven and asked for it; the log is read by others."""
+
+    def echo(connection: socket.socket) -> None:
+        refusal = b"\xff" + struct.pack("<H", 1045) + b"#28000" + f"no {PASSWORD} here".encode()
+        connection.sendall(_packet(0, refusal))
+
+    with fake_server(echo) as port, capture_logs() as logs, pytest.raises(SourceLoginRefusedError) as refused:
+        SOURCE.test(_target(port), PLENTY)
+    assert "no … here" in logs[-1]["error"]
+    assert PASSWORD not in f"{logs}{refused.value.detail}{refused.value.hint}"
+
+
 def test_a_server_that_asks_for_a_file_of_ours(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("canary7f3a")
