@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -162,6 +163,37 @@ def test_columns_without_a_text_form_are_refused_by_name(make: Callable[[], Data
     for kind in (pa.binary(4), pa.large_binary(), pa.binary_view()):
         with pytest.raises(InvalidInputError):
             make().check(pa.schema([("x", kind)]))
+
+
+@pytest.mark.parametrize(("make", "delimiter"), [(csv_format, ","), (tsv_format, "\t")])
+@pytest.mark.parametrize("rows", [ROWS, ROWS[:2], ROWS[2:], []])
+def test_the_text_is_that_of_pyarrows_own_writer(
+    make: Callable[[], DataFormat], delimiter: str, rows: list[tuple[Any, ...]]
+) -> None:
+    schema = pa.schema([*PLAIN, ("naive", pa.timestamp("ms")), ("time", pa.time64("us")), ("last", pa.large_string())])
+    table = pa.table([*zip(*rows, strict=True)] or [[]] * len(PLAIN), PLAIN)
+    more: list[Any] = [MICROSECOND.replace(tzinfo=None, microsecond=0), None, dt.time(1, 2, 3, 4), None, None, "é\n"]
+    for index, field in enumerate(list(schema)[len(PLAIN) :]):
+        column = pa.array(more[index * 2 : index * 2 + 2], field.type).take(
+            pa.array([row % 2 for row in range(len(rows))], pa.int64())
+        )
+        table = table.append_column(field, column)
+    # Sliced, because what a batch of a query begins with is not always the first row of its buffers.
+    batches = [batch.slice(at, 2) for batch in table.to_batches() for at in range(0, batch.num_rows, 2)]
+    sink, expected = io.BytesIO(), io.BytesIO()
+    assert make().write(iter(batches), schema, sink) == len(rows)
+    options = pa_csv.WriteOptions(delimiter=delimiter, quoting_style="needed")
+    with pa_csv.CSVWriter(expected, schema, write_options=options) as writer:
+        writer.write_table(table)
+    assert sink.getvalue().decode() == expected.getvalue().decode()
+
+
+@pytest.mark.parametrize("make", [csv_format, tsv_format])
+def test_years_of_more_than_four_digits_have_no_text_that_is_read_back(make: Callable[[], DataFormat]) -> None:
+    times = pa.array([0, 253_402_300_800_000_000, None], pa.timestamp("us", "UTC"))
+    with pytest.raises(InvalidInputError, match="cannot hold at: it has times outside the years 1 to 9999") as caught:
+        written(make(), pa.record_batch({"at": times}))
+    assert [error["field"] for error in caught.value.errors] == ["at"]
 
 
 def test_names_and_suffixes() -> None:

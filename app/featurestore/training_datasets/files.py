@@ -2,19 +2,25 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
+from app.featurestore.training_datasets.portions import in_turn, portions
 from infra.errors import StorageUnavailableError
 from infra.ports.formats import ColumnarFormat, DataFormat
 from infra.ports.storage import ObjectStore
 
+# A part ends where it has as many of either. They are held in memory, Arrow in and encoded out.
 ROWS_PER_PART = 1_000_000
+BYTES_PER_PART = 128 << 20
+WRITERS: Final = max(1, min(4, os.cpu_count() or 1))
 MANIFEST: Final = "manifest.json"
 LABELS: Final = "labels.arrow"
 _CHUNK: Final = 4 << 20
@@ -60,26 +66,29 @@ class DatasetFiles:
     def write_parts(
         self,
         data_format: DataFormat,
-        batches: Iterator[pa.RecordBatch],
+        batches: Iterable[pa.RecordBatch],
         schema: pa.Schema,
         *,
         split: str | None = None,
         after: int = 0,
     ) -> list[WrittenFile]:
-        """Files `part-00000…` of at most `ROWS_PER_PART` rows, in the folder of their split, numbered on from `after`.
+        """Files `part-00000…` in the folder of their split, numbered on from `after`.
 
-        Where there are none before there is at least one, so that an empty dataset still has a schema.
+        Where there are none before there is at least one, so that an empty dataset still has a schema. Parts are written
+        while the rows of the next come in; no more are in memory than `WRITERS` and those of the next.
         """
-        written: list[WrittenFile] = []
-        pending = _Pending(batches)
-        folder = "" if split is None else f"{split}/"
-        while pending.has_more() or not (written or after):
-            path = f"{folder}part-{after + len(written):05d}{data_format.suffix}"
+
+        def write(part: tuple[int, Sequence[pa.RecordBatch]]) -> WrittenFile:
+            path = f"{'' if split is None else f'{split}/'}part-{part[0]:05d}{data_format.suffix}"
             with self._sink(path) as sink:
                 measured = _Measured(sink)
-                rows = data_format.write(pending.take(ROWS_PER_PART), schema, cast("BinaryIO", measured))
-            written.append(WrittenFile(path, measured.bytes, measured.sha256, rows, split))
-        return written
+                rows = data_format.write(iter(part[1]), schema, cast("BinaryIO", measured))
+            return WrittenFile(path, measured.bytes, measured.sha256, rows, split)
+
+        parts = portions(batches, ROWS_PER_PART, BYTES_PER_PART)
+        if not after:
+            parts = chain([next(parts, [])], parts)
+        return list(in_turn(write, enumerate(parts, after), WRITERS))
 
     def write_labels(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> WrittenFile:
         """As an Arrow stream, beside the rows and not one of them."""
@@ -166,26 +175,3 @@ class _Measured:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
-
-
-class _Pending:
-    """Batches that can be taken in portions of rows, splitting a batch where a portion ends."""
-
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
-        self._batches = batches
-        self._rest: pa.RecordBatch | None = None
-
-    def has_more(self) -> bool:
-        while self._rest is None or self._rest.num_rows == 0:
-            following = next(self._batches, None)
-            if following is None:
-                return False
-            self._rest = following
-        return True
-
-    def take(self, rows: int) -> Iterator[pa.RecordBatch]:
-        while rows > 0 and self.has_more():
-            assert self._rest is not None
-            portion, self._rest = self._rest.slice(0, rows), self._rest.slice(rows)
-            rows -= portion.num_rows
-            yield portion
