@@ -18,7 +18,7 @@ from tests.contract.test_jobs import PROJECT, Football
 from tests.frames import arrow_bytes, frame_headers
 from tests.served import served
 
-KILLS, SEED = 30, 20
+SEEDS, KILLS = (20, 21, 22), 10
 ROWS, AT_ONCE = 40_000, 500
 
 
@@ -88,8 +88,9 @@ class Busy:
 
 
 @pytest.mark.timeout(600)
-def test_thirty_kills(tmp_path: Path) -> None:
-    moments = random.Random(SEED)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_acknowledged_is_there_after_ten_kills(tmp_path: Path, seed: int) -> None:
+    moments = random.Random(seed)
     with served(tmp_path, OAST_STATISTICS__AFTER_COMMITS="true", OAST_LOG_LEVEL="error") as gateway:
         football = Football(gateway, ROWS)
         _land(football)
