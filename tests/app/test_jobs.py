@@ -16,6 +16,7 @@ from app.featurestore.jobs.handlers import JobKind, Run
 from app.featurestore.jobs.models import JobRun
 from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
+from app.featurestore.jobs.schedules import next_time
 from infra.database.paging import PageRequest
 from infra.errors import InvalidInputError, UnavailableError
 from infra.ids import new_id
@@ -293,6 +294,27 @@ class TestSchedule:
         assert save(football, schedule=None).json["next_run_at"] is None
         football.clock.ahead = timedelta(hours=1)
         assert football.container.scheduler.enqueue_due() == 0
+
+
+    @pytest.mark.parametrize("schedule", ["30 2 * * *", "*/30 2 * * *", "0 3 * * *", "59 1 * * *", "0 2,3 * * *"])
+    @pytest.mark.parametrize("day", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)])
+    def test_the_next_time_is_always_later(self, schedule: str, day: datetime) -> None:
+        """Around both changes of the clocks, at whatever minute it is asked; what is due in the past is due for ever."""
+        for minutes in range(0, 480, 5):
+            asked = day + timedelta(minutes=minutes)
+            assert next_time(schedule, "Europe/Stockholm", asked) > asked
+
+    @pytest.mark.parametrize(
+        ("after", "due"),
+        [
+            (datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)),
+            (datetime(2026, 10, 24, 12, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+            (datetime(2026, 10, 25, 1, 10, tzinfo=UTC), datetime(2026, 10, 26, 1, 30, tzinfo=UTC)),
+        ],
+        ids=["skipped", "first-of-two", "second-of-two"],
+    )
+    def test_half_past_two_when_the_clocks_change(self, after: datetime, due: datetime) -> None:
+        assert next_time("30 2 * * *", "Europe/Stockholm", after) == due
 
 
 class Told:
