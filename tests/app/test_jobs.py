@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.featurestore.jobs.errors import AttemptLostError
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind, Run
-from app.featurestore.jobs.models import JobRun
+from app.featurestore.jobs.models import Job, JobRun
 from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from app.featurestore.jobs.schedules import next_time
@@ -295,6 +295,40 @@ class TestSchedule:
         football.clock.ahead = timedelta(hours=1)
         assert football.container.scheduler.enqueue_due() == 0
 
+    @pytest.mark.parametrize(
+        "broken",
+        [{"kind": "gone"}, {"arguments": {}}, {"time_zone": "Europe/Atlantis"}],
+        ids=["kind", "arguments", "zone"],
+    )
+    def test_a_broken_job_keeps_no_other_from_its_time(self, football: World, broken: dict[str, Any]) -> None:
+        """A kind that is no longer installed, arguments of an earlier release, a time zone that was renamed."""
+        save(football, "wrong", schedule="*/10 * * * *")
+        with football.container.database.write() as uow:
+            uow.session.execute(update(Job).values(**broken))
+            uow.commit()
+        save(football, schedule="*/10 * * * *")
+        for _ in range(2):
+            football.clock.ahead += timedelta(hours=1)
+            football.container.scheduler.enqueue_due()
+            football.work()
+        runs = football.call("GET", RUNS, football.key("football")).json["items"]
+        assert [run["job"] for run in runs].count("budgets") == 2
+        wrong = [run["error"] and run["error"]["code"] for run in runs if run["job"] == "wrong"]
+        # What is wrong with a job shows in its runs; where it is the time, there is no next one until it is saved again.
+        assert wrong == ([None] if "time_zone" in broken else ["invalid-input"] * 2)
+        assert football.container.scheduler.enqueue_due() == 0
+
+    def test_it_runs_in_the_name_of_who_saved_it_last(self, football: World) -> None:
+        football.member("football", "bob", Role.DATA_SCIENTIST)
+        bobs = football.call("PUT", f"{JOBS}/budgets", football.key("football", "bob"), json=DATASET)
+        assert bobs.json["created_by"] == "bob"
+        save(football, schedule="*/10 * * * *")
+        football.clock.ahead = timedelta(hours=1)
+        football.container.scheduler.enqueue_due()
+        football.work()
+        run = football.call("GET", RUNS, football.key("football")).json["items"][0]
+        made = football.call("GET", "/projects/football/training-datasets/budgets/versions/1", football.key("football"))
+        assert (run["requested_by"], made.json["created_by"]) == ("ada", "ada")
 
     @pytest.mark.parametrize("schedule", ["30 2 * * *", "*/30 2 * * *", "0 3 * * *", "59 1 * * *", "0 2,3 * * *"])
     @pytest.mark.parametrize("day", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)])
