@@ -1,6 +1,8 @@
 """Jobs and the queue of their runs."""
 
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -438,6 +440,41 @@ class TestQueue:
         bench.told.does = [lambda _run: {}]
         bench.execution.execute(first)
         assert bench.must_take().run_id == second
+
+    def test_nor_do_many_workers_at_once_take_two_of_them(self, bench: Bench) -> None:
+        for _ in range(16):
+            bench.order("a")
+        workers = [
+            RunQueue(database=bench.world.container.database, clock=bench.world.clock, ids=new_id) for _ in "12345678"
+        ]
+        barrier = threading.Barrier(len(workers))
+
+        def take(queue: RunQueue) -> Attempt | None:
+            barrier.wait()
+            return queue.take("w", per_project=10)
+
+        with ThreadPoolExecutor(len(workers)) as threads:
+            taken = [attempt for attempt in threads.map(take, workers) if attempt is not None]
+        assert len(taken) == 1
+
+    def test_projects_take_turns(self, bench: Bench) -> None:
+        """However many runs one of them queued first, and though a worker has a single slot."""
+        many = [bench.order(f"a{number}") for number in range(3)]
+        few = bench.order("b", "rivals")
+        taken = []
+        for _ in range(4):
+            attempt = bench.must_take()
+            taken.append(attempt.run_id)
+            bench.queue.fail(attempt, InvalidInputError("No."))
+        assert taken == [many[0], few, *many[1:]]
+
+    def test_every_worker_keeps_a_slot_for_others(self, bench: Bench) -> None:
+        """What a project runs on one worker takes nothing from it on another."""
+        for subject in "abc":
+            bench.order(subject)
+        assert bench.queue.take("one", per_project=1) is not None
+        assert bench.queue.take("one", per_project=1) is None
+        assert bench.queue.take("other", per_project=1) is not None
 
     def test_what_died_with_its_worker_is_taken_up_again(self, bench: Bench) -> None:
         run_id = bench.order()
