@@ -198,6 +198,25 @@ class TestRunning:
         football.work()
         assert run_of(football, retried.json["id"])["error"]["code"] == "feature-not-found"
 
+    def test_nor_does_a_retry_make_two_runs_of_a_job(self, football: World) -> None:
+        save(football)
+        ended = start(football).json["id"]
+        football.work()
+        retries = [football.call("POST", f"{RUNS}/{ended}/retry", football.key("football")) for _ in range(2)]
+        assert [(answer.status_code, answer.json.get("type")) for answer in retries] == [
+            (202, None),
+            (409, "/problems/job-running"),
+        ]
+        assert start(football, version=2).status_code == 409
+
+    def test_nor_two_of_what_is_no_job_any_more(self, football: World) -> None:
+        save(football)
+        ended = start(football).json["id"]
+        football.work()
+        football.call("DELETE", f"{JOBS}/budgets", football.key("football"))
+        retries = [football.call("POST", f"{RUNS}/{ended}/retry", football.key("football")) for _ in range(2)]
+        assert [answer.status_code for answer in retries] == [202, 409]
+
     def test_a_waiting_run_is_cancelled_at_once(self, football: World) -> None:
         save(football)
         run_id = start(football).json["id"]
