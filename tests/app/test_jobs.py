@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pyarrow as pa
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import make_url, select, update
 
 from app.featurestore.jobs.errors import AttemptLostError
 from app.featurestore.jobs.execution import RunExecution
@@ -28,6 +29,7 @@ from tenancy.actions import Action
 from tenancy.principals import Role
 from tenancy.scopes import Scope
 from tests.frames import frame_request
+from tests.lab.postgres import Postgres
 from tests.world import World, make_world
 
 JOBS, RUNS = "/projects/football/jobs", "/projects/football/runs"
@@ -664,3 +666,36 @@ class TestExecution:
         log = bench.world.container.jobs.read_log(bench.world.context("football"), "football", run_id, page, 1_990)
         assert [line.number for line in log.items] == list(range(1_991, 2_001))
         assert log.items[-1].text == "There are more lines; they are left out."
+
+
+@pytest.mark.parametrize("does", ["succeeds", "fails"])
+def test_an_outage_at_its_end_undoes_no_run(
+    postgres: Postgres, tmp_path: Path, local_warehouse: Warehouse, does: str
+) -> None:
+    """What took hours must not be lost to the seconds in which a database moves to another machine."""
+    with postgres.fresh_database() as url, psycopg.connect(postgres.uri, autocommit=True) as operator:
+        bench = Bench(make_world(tmp_path / "data", url, local_warehouse))
+        name, waited = make_url(url).database, list[float]()
+
+        def allow(*, connections: bool) -> None:
+            operator.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {connections}")  # type: ignore[arg-type]  # made above
+            operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        def pause(seconds: float) -> None:
+            waited.append(seconds)
+            allow(connections=len(waited) >= 3)
+
+        def act(_run: Run) -> dict[str, Any]:
+            allow(connections=False)
+            if does == "fails":
+                raise InvalidInputError("No such thing.")
+            return {"done": True}
+
+        bench.execution._pause = pause
+        bench.told.does = [act]
+        run_id = bench.order()
+        bench.execution.execute(bench.must_take())
+        row = bench.row(run_id)
+        assert (row.state, row.attempt) == ({"succeeds": "succeeded", "fails": "failed"}[does], 1)
+        assert len(waited) == 3
+        bench.world.container.database.engine.dispose()
