@@ -16,6 +16,8 @@ from sqlalchemy import make_url, select, update
 from app.featurestore.jobs.errors import AttemptLostError
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind, Run
+from app.featurestore.jobs.infos import LineInfo
+from app.featurestore.jobs.log import StoredRunLog
 from app.featurestore.jobs.models import Job, JobRun
 from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
@@ -646,6 +648,37 @@ class TestExecution:
         bench.execution.execute(attempt)
         row = bench.row(run_id)
         assert (row.state, row.attempt, row.result) == ("running", 2, None)
+
+    def test_two_that_write_one_log_do_not_fail_each_other(self, bench: Bench) -> None:
+        """An attempt that was lost and does not know it yet, two workers that stop the same program."""
+        run_id = bench.order()
+        attempt = bench.must_take()
+        logs = [StoredRunLog(bench.world.container.database, bench.queue, bench.world.clock, attempt) for _ in "1234"]
+
+        def talk(log: StoredRunLog) -> None:
+            for number in range(25):
+                log.line(f"line {number}")
+
+        with ThreadPoolExecutor(len(logs)) as threads:
+            list(threads.map(talk, logs))
+        assert [line.number for line in self.lines(bench, run_id)] == list(range(1, 101))
+
+    def test_a_lost_attempt_says_nothing_more(self, bench: Bench) -> None:
+        run_id = bench.order()
+        lost = bench.must_take()
+        bench.queue.lost(lost)
+        current = bench.must_take()
+        for attempt in (lost, current):
+            StoredRunLog(bench.world.container.database, bench.queue, bench.world.clock, attempt).line(
+                f"attempt {attempt.number}"
+            )
+        assert [line.text for line in self.lines(bench, run_id)] == ["attempt 2"]
+
+    def lines(self, bench: Bench, run_id: UUID) -> list[LineInfo]:
+        page = PageRequest(limit=500, cursor=None)
+        return list(
+            bench.world.container.jobs.read_log(bench.world.context("football"), "football", run_id, page).items
+        )
 
     def test_progress_and_lines(self, bench: Bench) -> None:
         run_id = bench.order()
