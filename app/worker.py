@@ -76,6 +76,7 @@ class Worker:
         _log.info("worker started", worker=self._name, slots=self._settings.jobs.slots)
         self._besides(_STOP_LOOK_SECONDS, self._container.execution.stop_left_behind)
         self._besides(_PURGE_SECONDS, self._container.locations.purge)
+        self._besides(_PURGE_SECONDS, self._container.history.forget_old)
         while not self._is_over():
             try:
                 self._turn()

@@ -18,7 +18,7 @@ from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind, Run
 from app.featurestore.jobs.infos import LineInfo
 from app.featurestore.jobs.log import StoredRunLog
-from app.featurestore.jobs.models import Job, JobRun
+from app.featurestore.jobs.models import Job, JobRun, JobRunLine
 from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
 from app.featurestore.jobs.schedules import next_time
@@ -261,6 +261,42 @@ class TestRunning:
         football.work()
         log = football.call("GET", f"{RUNS}/{run_id}/log?after=1", football.key("football"))
         assert log.json["items"] == []
+
+
+class TestHistory:
+    def test_old_runs_go_with_their_logs(self, football: World) -> None:
+        save(football)
+        save(football, "other", arguments={**DATASET["arguments"], "name": "others"})
+        first = start(football).json["id"]
+        football.work()
+        football.clock.ahead = timedelta(days=50)
+        for name in ("budgets", "other"):
+            start(football, name, version=2)
+        football.work()
+        assert football.container.history.forget_old() == 0
+        football.clock.ahead = timedelta(days=100)
+        assert football.container.history.forget_old() == 1
+        key = football.key("football", fresh=True)
+        assert football.call("GET", f"{RUNS}/{first}", key).json["type"] == "/problems/run-not-found"
+        with football.container.database.read() as session:
+            assert first not in {str(line.run_id) for line in session.scalars(select(JobRunLine))}
+        # The last one of each job stays; a job that is gone has none.
+        football.clock.ahead = timedelta(days=500)
+        assert football.container.history.forget_old() == 0
+        assert football.call("DELETE", f"{JOBS}/other", football.key("football", fresh=True)).status_code == 204
+        assert football.container.history.forget_old() == 1
+
+    @pytest.mark.parametrize("fields", [{"state": "running"}, {"state": "queued"}, {"handle": "7"}], ids=str)
+    def test_what_is_not_over_stays(self, football: World, fields: dict[str, Any]) -> None:
+        save(football)
+        start(football)
+        football.work()
+        football.call("DELETE", f"{JOBS}/budgets", football.key("football"))
+        with football.container.database.write() as uow:
+            uow.session.execute(update(JobRun).values(**fields))
+            uow.commit()
+        football.clock.ahead = timedelta(days=500)
+        assert football.container.history.forget_old() == 0
 
 
 class TestForWhom:
