@@ -238,6 +238,8 @@ class JobService:
         run.cancel_requested = True
         if run.state == RunState.QUEUED.value:
             run.state, run.finished_at = RunState.CANCELLED.value, self._clock.now()
+            # What an earlier attempt has running elsewhere need not wait for the time of the next one.
+            run.not_before = min(run.not_before, run.finished_at)
 
     def _action(self, kind: str) -> Action:
         """What somebody must be allowed to do who launches this kind; raises InvalidInputError where nobody can."""
