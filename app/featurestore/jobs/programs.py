@@ -65,7 +65,6 @@ class Programs:
             )
         return program
 
-
     def elsewhere(self, name: str) -> Executor:
         """Where a program runs that outlives its worker, to stop it; whichever projects it is listed for by now."""
         program = self._programs.get(name)
