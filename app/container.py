@@ -9,6 +9,7 @@ from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.feature_groups.service import FeatureGroupService
 from app.featurestore.jobs.execution import RunExecution
+from app.featurestore.jobs.history import RunHistory
 from app.featurestore.jobs.programs import ProgramService
 from app.featurestore.jobs.queue import RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
@@ -69,3 +70,4 @@ class Container:
     runs: RunQueue
     scheduler: Scheduler
     execution: RunExecution
+    history: RunHistory

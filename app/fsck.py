@@ -5,7 +5,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -52,7 +51,7 @@ class Report:
 def check_consistency(container: Container, *, deep: bool = False) -> Report:
     """Everything in the database against everything in the warehouse. `deep` reads training files and compares digests.
 
-    What is being written while it looks may show as claimed, and never as a fault.
+    Projects go on working while it looks: what was found is told if the database still says what it said before.
     """
     with container.database.read() as session:
         groups = list(session.scalars(select(FeatureGroup).where(FeatureGroup.kind == CACHED)))
@@ -61,13 +60,25 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
         projects = list(session.scalars(select(Project)))
         folders = {folder for project in projects for folder in _folders_of_connectors(session, project)}
         leftovers = [*_lost_runs(session, container), *_lost_statistics(session)]
-    findings = [finding for group in groups for finding in _of_group(group, locations, container)]
-    findings += [finding for dataset in datasets for finding in _of_dataset(dataset, locations, container, deep=deep)]
+    findings = []
+    for group in groups:
+        findings += _if_unchanged(group, list(_of_group(group, locations, container)), container)
+    for dataset in datasets:
+        findings += _if_unchanged(dataset, list(_of_dataset(dataset, locations, container, deep=deep)), container)
     named = {group.location for group in groups} | {dataset.location for dataset in datasets}
     findings += _of_locations(locations, named, container)
     known = locations.keys() | folders
-    findings += [finding for project in projects for finding in _unknown_folders(project.id, known, container)]
+    findings += [finding for project in projects for finding in _unknown_folders(project, known, container)]
     return Report(len(groups), len(datasets), len(locations), [*findings, *leftovers])
+
+
+def _if_unchanged(row: FeatureGroup | TrainingDataset, findings: list[Finding], container: Container) -> list[Finding]:
+    """Nothing of what was deleted or replaced meanwhile: its files went with it."""
+    if not findings:
+        return []
+    with container.database.read() as session:
+        now = session.get(type(row), row.id)
+        return findings if now is not None and now.location == row.location else []
 
 
 def _of_group(group: FeatureGroup, locations: dict[str, Location], container: Container) -> Iterator[Finding]:
@@ -117,12 +128,22 @@ def _not_live(subject: str, path: str, locations: dict[str, Location]) -> Iterat
 def _of_locations(locations: dict[str, Location], named: set[str], container: Container) -> Iterator[Finding]:
     now = container.clock.now()
     for path, location in locations.items():
-        if location.state == LocationState.LIVE.value and path not in named:
+        if location.state == LocationState.LIVE.value and path not in named and not _is_named(path, container):
             yield Finding(is_fault=True, subject=f"location {path}", detail="is live and nothing names it", fix=_REPORT)
         elif location.state == LocationState.DOOMED.value:
             yield Finding(is_fault=False, subject=f"location {path}", detail="waits to be removed", fix=_PURGE)
         elif location.state == LocationState.CLAIMED.value and location.changed_at < now - CLAIM_LIFETIME:
             yield Finding(is_fault=False, subject=f"location {path}", detail="was claimed and never used", fix=_PURGE)
+
+
+def _is_named(path: str, container: Container) -> bool:
+    """Now, or it is live no longer."""
+    with container.database.read() as session:
+        location = session.get(Location, path)
+        if location is None or location.state != LocationState.LIVE.value:
+            return True
+        names = (select(model.id).where(model.location == path) for model in (FeatureGroup, TrainingDataset))
+        return any(session.scalar(name.limit(1)) is not None for name in names)
 
 
 def _folders_of_connectors(session: Session, project: Project) -> Iterator[str]:
@@ -135,10 +156,18 @@ def _folders_of_connectors(session: Session, project: Project) -> Iterator[str]:
     return (folder_of(project.id, name) for name in names)
 
 
-def _unknown_folders(project: UUID, known: AbstractSet[str], container: Container) -> Iterator[Finding]:
-    below = f"{project}/"
-    folders = {below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(str(project))}
-    for folder in sorted(folders - known):
+def _unknown_folders(project: Project, known: AbstractSet[str], container: Container) -> Iterator[Finding]:
+    below = f"{project.id}/"
+    folders = {
+        below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(str(project.id))
+    }
+    unknown = folders - known
+    if unknown:
+        # Read again: whoever removed what was only begun after the first reading would remove what somebody writes.
+        with container.database.read() as session:
+            unknown -= set(session.scalars(select(Location.path).where(Location.project_id == project.id)))
+            unknown -= set(_folders_of_connectors(session, project))
+    for folder in sorted(unknown):
         detail = "lies in the warehouse, and the database does not know of it"
         yield Finding(is_fault=False, subject=f"folder {folder}", detail=detail, fix=_UNKNOWN)
 

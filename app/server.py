@@ -1,6 +1,7 @@
 """Runs the gateway under gunicorn with the limits of the settings."""
 
 import ipaddress
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from app.settings import ServerSettings, Settings
 from infra.errors import InvalidInputError
 
 _RESTART_SECONDS = 10.0
+_STOP_SECONDS = 20.0
 
 
 class PlainTextRefusedError(InvalidInputError):
@@ -78,12 +80,20 @@ class _Arbiter(gunicorn.arbiter.Arbiter):  # type: ignore[misc]  # gunicorn ship
         is_up = self._worker is not None and self._worker.poll() is None
         if self._embedded and not is_up and time.monotonic() > self._restart_at:
             self._restart_at = time.monotonic() + _RESTART_SECONDS
-            self._worker = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"])
+            command = [sys.executable, "-m", "app.cli", "worker", "--of", str(os.getpid())]
+            self._worker = subprocess.Popen(command)  # noqa: S603 our own
 
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 gunicorn's signature
-        if self._worker is not None:
-            self._worker.terminate()
+        if self._worker is None:
+            super().stop(graceful)
+            return
+        self._worker.terminate()
         super().stop(graceful)
+        try:
+            # Where the server is what a container runs, its end would be the end of a worker that still gives runs back.
+            self._worker.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._worker.kill()
 
 
 class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

@@ -207,6 +207,9 @@ class JobSettings(_Section):
         2, description="Runs at once in one worker; where there are several, one project gets all but one."
     )
     deadline_seconds: Annotated[float, Field(gt=0)] = Field(21_600.0, description="A run is stopped after this time.")
+    history_days: Annotated[int, Field(ge=1, le=36_500)] = Field(
+        90, description="Runs that ended longer ago go, with their logs; the last one of each job stays."
+    )
     programs: Path | None = Field(
         None, description="TOML file of the programs that projects may run; without it there are none."
     )

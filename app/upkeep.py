@@ -12,14 +12,15 @@ from infra.observability.logs import configure_logs
 
 
 @click.command("worker")
+@click.option("--of", type=int, hidden=True, help="The server's process, with which it ends.")
 @with_json
-def worker_command(output: Output) -> None:
+def worker_command(output: Output, *, of: int | None) -> None:
     """Take runs from the queue until stopped; as many workers as one likes."""
     from app.worker import Worker  # noqa: PLC0415 no other command needs multiprocessing
 
     settings = Settings()
     configure_logs(settings.log_level)
-    worker = Worker(settings)
+    worker = Worker(settings, of)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     output.note("Oasthouse works on its queue (Ctrl-C stops it)")

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
@@ -26,7 +27,9 @@ from infra.errors import GatewayError
 from infra.observability.logs import configure_logs
 
 _LOOK_SECONDS = 0.5
-_RENEW_SECONDS = 5.0
+_RECOVER_SECONDS = 5.0
+# After an outage other workers, too, need a moment to renew what they hold before anybody may take it for lost.
+_PATIENCE_SECONDS = 15.0
 _PURGE_SECONDS = 600.0
 _STOP_LOOK_SECONDS = 5.0
 _STOP_SECONDS = 10.0
@@ -46,15 +49,20 @@ class _Under:
 
 
 class Worker:
-    """Runs until `stop()`; then runs under way are given back to the queue."""
+    """Runs until `stop()`; then runs under way are given back to the queue.
 
-    def __init__(self, settings: Settings) -> None:
+    One that belongs to a server, `of` is its process, stops with it, even where that was killed: another server would bring
+    another worker, and this one go on with settings that nobody gives any more.
+    """
+
+    def __init__(self, settings: Settings, of: int | None = None) -> None:
         self._settings = settings
+        self._of = of
         self._container: Container = build_container(settings)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._under_way: list[_Under] = []
         self._stopping = threading.Event()
-        self._next_renewal = self._next_purge = 0.0
+        self._next_recovery = 0.0
         self._processes = multiprocessing.get_context("forkserver")
         self._processes.set_forkserver_preload(["app.worker"])
         # It inherits what is ignored: a signal to the whole group must not take it away before its runs were given back.
@@ -66,36 +74,48 @@ class Worker:
 
     def work(self) -> None:
         _log.info("worker started", worker=self._name, slots=self._settings.jobs.slots)
-        # Apart: who is told to stop may take his time to answer, and leases must be renewed meanwhile.
-        threading.Thread(target=self._stop_left_behind, name="stopping", daemon=True).start()
-        while not self._stopping.is_set():
+        self._besides(_STOP_LOOK_SECONDS, self._container.execution.stop_left_behind)
+        self._besides(_PURGE_SECONDS, self._container.locations.purge)
+        self._besides(_PURGE_SECONDS, self._container.history.forget_old)
+        while not self._is_over():
             try:
                 self._turn()
-            except GatewayError as error:
-                # The database may be away for a while; what was taken is kept by its lease, or taken by another worker.
-                _log.warning("worker waits", error=error.detail)
-                self._stopping.wait(2)
+            except Exception as error:  # noqa: BLE001 the next turn may go well, and what runs here needs its lease
+                self._wait_out(error)
             self._stopping.wait(_LOOK_SECONDS)
+        self._stopping.set()
         self._give_back()
 
-    def _stop_left_behind(self) -> None:
-        while not self._stopping.wait(_STOP_LOOK_SECONDS):
-            try:
-                self._container.execution.stop_left_behind()
-            except GatewayError as error:
-                _log.warning("stopping waits", error=error.detail)
+    def _wait_out(self, error: Exception) -> None:
+        """The database may be away for a while; what was taken is kept by its lease, or taken by another worker."""
+        _tell("worker waits", error)
+        self._next_recovery = time.monotonic() + _PATIENCE_SECONDS
+        self._stopping.wait(2)
+
+    def _is_over(self) -> bool:
+        return self._stopping.is_set() or self._of not in (None, os.getppid())
+
+    def _besides(self, seconds: float, work: Callable[[], object]) -> None:
+        """Again and again in a thread: it may take its time, and leases must be renewed meanwhile."""
+
+        def repeat() -> None:
+            while not self._stopping.is_set():
+                try:
+                    work()
+                except Exception as error:  # noqa: BLE001 nobody else does it where this thread has ended
+                    _tell(f"{work.__name__} waits", error)
+                self._stopping.wait(seconds)
+
+        threading.Thread(target=repeat, name=work.__name__, daemon=True).start()
 
     def _turn(self) -> None:
         self._reap()
-        now = time.monotonic()
-        if now >= self._next_renewal:
-            self._next_renewal = now + _RENEW_SECONDS
+        # Before anything is taken for lost: leases that ran out while this worker slept are its own.
+        self._renew()
+        if time.monotonic() >= self._next_recovery:
+            self._next_recovery = time.monotonic() + _RECOVER_SECONDS
             self._container.runs.recover()
             self._container.scheduler.enqueue_due()
-        self._renew()
-        if now >= self._next_purge:
-            self._next_purge = now + _PURGE_SECONDS
-            self._container.locations.purge()
         while len(self._under_way) < self._settings.jobs.slots and self._start_one():
             pass
 
@@ -148,9 +168,20 @@ class Worker:
         for under in self._under_way:
             self._stop(under)
             under.process.join(_STOP_SECONDS)
-            self._container.runs.give_back(under.attempt)
+            try:
+                self._container.runs.give_back(under.attempt)
+            except GatewayError as error:
+                # Its lease ends by itself.
+                _tell("run not given back", error)
         self._container.database.engine.dispose()
         _log.info("worker stopped", worker=self._name)
+
+
+def _tell(what: str, error: Exception) -> None:
+    if isinstance(error, GatewayError):
+        _log.warning(what, error=error.detail)
+    else:
+        _log.error(what, exc_info=error)
 
 
 def run_attempt(settings: Settings, attempt: Attempt) -> None:

@@ -62,6 +62,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         programs=work.programs,
         scheduler=work.scheduler,
         execution=work.execution,
+        history=work.history,
         runs=runs,
         connectors=connectors.service,
         on_demand=OnDemandService(**parts.writing, reader=connectors.sql, ids=new_id),

@@ -17,6 +17,7 @@ from app.featurestore.imports.spool import ImportLimits
 from app.featurestore.jobs.allow_list import read_programs
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind
+from app.featurestore.jobs.history import RunHistory
 from app.featurestore.jobs.program_kind import ProgramKind
 from app.featurestore.jobs.programs import Programs, ProgramService
 from app.featurestore.jobs.queue import RunQueue
@@ -46,6 +47,7 @@ class Work:
     programs: ProgramService
     scheduler: Scheduler
     execution: RunExecution
+    history: RunHistory
 
 
 def build_work(parts: Parts, connectors: Connectors, stored: Stored, runs: RunQueue) -> Work:
@@ -58,6 +60,7 @@ def build_work(parts: Parts, connectors: Connectors, stored: Stored, runs: RunQu
         execution=RunExecution(
             database=parts.database, queue=runs, ledger=parts.ledger, kinds=kinds, clock=parts.clock, linked=link_job
         ),
+        history=RunHistory(database=parts.database, clock=parts.clock, days=parts.settings.jobs.history_days),
     )
 
 

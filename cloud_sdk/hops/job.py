@@ -6,13 +6,15 @@ jobs and runs, whose `run_job`, `get_runs` and `create_job` tell more. Fields ab
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Dict, Optional
 
 import hops.featurestore as fs
+from hops.featurestore.arguments import shown
 from hops.featurestore.default import default_connection
-from hops.featurestore.errors import NotSupportedError
+from hops.featurestore.errors import InvalidInputError, NotSupportedError
 from hops.featurestore.jobs import Job
 from hops.featurestore.runs import JobRun
 
@@ -35,15 +37,10 @@ def create_job(job_name: str, kind: str = "training_dataset", arguments: Optiona
 def launch_job(job_name: str, args: Any = None) -> Dict[str, Any]:
     """Start a job and do not wait. Gives the execution, a dict as in `get_last_execution_info`.
 
-    `args` is a dict of arguments for this run; text, which the original passed on to a program, is refused.
+    `args` is a dict of arguments for this run, or, where the job runs a program, the text of its command line.
     Raises JobNotFoundError, JobRunningError.
     """
-    if args is not None and not isinstance(args, Mapping):
-        raise NotSupportedError(
-            f"args={args!r}: a job here is no program with a command line.",
-            hint="Give its arguments as a dict, or leave out args=.",
-        )
-    return _execution(default_connection().run_job(job_name, arguments=args))
+    return _execution(default_connection().run_job(job_name, arguments=_arguments(job_name, args)))
 
 
 def start_job(job_name: str, args: Any = None) -> Dict[str, Any]:
@@ -60,6 +57,20 @@ def get_last_execution_info(job_name: str) -> Dict[str, Any]:
     last = fs.get_job(job_name).last_run
     items = [_execution(last)] if last is not None else []
     return {"count": len(items), "items": items}
+
+
+def _arguments(job_name: str, args: Any) -> Optional[Mapping[str, Any]]:
+    if args is None or isinstance(args, Mapping):
+        return args
+    if isinstance(args, str) and fs.get_job(job_name).kind == "program":
+        try:
+            return {"arguments": shlex.split(args)}
+        except ValueError as error:
+            raise InvalidInputError(f"args={shown(args)} is no command line: {error}.") from error
+    raise NotSupportedError(
+        f"args={shown(args)}: job {job_name!r} runs no program, and has no command line.",
+        hint="Give its arguments as a dict, or leave out args=.",
+    )
 
 
 def _execution(run: JobRun) -> Dict[str, Any]:

@@ -25,6 +25,7 @@ _API: Final = "/api/2.1/jobs"
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=20)
 _MOST_BYTES: Final = 8 << 20
 _RETRY_AFTER: Final = 15
+_LONGEST_RETRY_AFTER: Final = 120
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 _OVER: Final = frozenset({"TERMINATED", "SKIPPED", "INTERNAL_ERROR"})
@@ -121,9 +122,8 @@ class DatabricksExecutor:
             self._token = None
             status, headers, body = self._send(method, path, options)
         if status in (408, 429) or status >= 500:
-            after = headers.get("Retry-After", "")
             raise ExecutorUnreachableError(
-                f"Databricks answers {status}.", retry_after=int(after) if after.isdecimal() else _RETRY_AFTER
+                f"Databricks answers {status}.", retry_after=_seconds(headers.get("Retry-After", ""))
             )
         answer = _object(body)
         if status != 200:
@@ -166,6 +166,11 @@ class DatabricksExecutor:
         hint = "The operator looks at the program's token and job_id." if status in _NOT_ALLOWED else None
         kind = _AbsentError if status == 404 or code == "RESOURCE_DOES_NOT_EXIST" else ExecutorRefusedError
         return kind(f"Databricks refuses with {status}: {said or 'no reason given'}", hint=hint)
+
+
+def _seconds(text: str) -> int:
+    """Of Retry-After: a run that did as it is told would sleep for as long as anybody writes there."""
+    return min(int(text), _LONGEST_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,9}", text) else _RETRY_AFTER
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def main(directory: str, command: list[str]) -> None:
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 the operator's command
     except OSError as error:
-        print(f"{command[0]} cannot be started: {error.strerror}.", flush=True)  # noqa: T201 the run's log
+        # Not which: what the command is, is the operator's own business.
+        print(f"The program cannot be started: {error.strerror}.", flush=True)  # noqa: T201 the run's log
         shutil.rmtree(directory, ignore_errors=True)
         os._exit(_NOT_STARTED)
     # The program's own limits are its own; this process, which ends by the same signal, leaves no second core.

@@ -1,5 +1,6 @@
 """A processing job of SageMaker: three calls of boto3, which is here already; the SageMaker SDK brings pandas and much else."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +25,7 @@ from infra.ports.executors import (
 _RETRY_AFTER: Final = 15
 _RUNNING: Final = frozenset({"InProgress", "Stopping"})
 _PASSING: Final = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestTimeout"})
+_ARN: Final = re.compile(r"\barn:[^\s\"',;)\]]+")
 _LOGS: Final = "/aws/sagemaker/ProcessingJobs"
 
 
@@ -75,7 +77,7 @@ class SageMakerExecutor:
             answer = self._client.describe_processing_job(ProcessingJobName=handle)
         status = answer["ProcessingJobStatus"]
         said = (status, answer.get("FailureReason", ""), answer.get("ExitMessage", ""))
-        words = " ".join(word for word in said if word)[:500]
+        words = _without_names(" ".join(word for word in said if word))[:500]
         lines = self._news(handle, words)
         if status in _RUNNING:
             return Look(ProgramState.RUNNING, status, lines)
@@ -145,7 +147,7 @@ def _translated() -> Iterator[None]:
         code, status = _code_of(error), int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _PASSING or status >= 500:
             raise ExecutorUnreachableError(f"SageMaker answers {code}.", retry_after=_RETRY_AFTER) from error
-        said = str(error.response.get("Error", {}).get("Message", ""))[:300]
+        said = _without_names(str(error.response.get("Error", {}).get("Message", "")))[:300]
         raise ExecutorRefusedError(
             f"SageMaker refuses with {code}: {said}",
             hint="The operator looks at the program's fields, and at what the worker's role may do.",
@@ -159,6 +161,11 @@ def _translated() -> Iterator[None]:
             f"SageMaker was not asked: {type(error).__name__}.",
             hint="The operator looks at the worker's AWS credentials, and at the program's fields.",
         ) from error
+
+
+def _without_names(text: str) -> str:
+    """AWS quotes roles and accounts, which are the operator's own business, where members of a project read it."""
+    return _ARN.sub("arn:…", text)
 
 
 def _code_of(error: ClientError) -> str:

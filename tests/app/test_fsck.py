@@ -1,6 +1,8 @@
 """`oast fsck`: what it finds, and what it leaves alone."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -127,3 +129,55 @@ def test_runs_without_a_worker(football: World) -> None:
     with football.container.database.read() as session:
         run = session.scalars(select(JobRun.id)).one()
     assert [finding.subject for finding in check(football).findings] == [f"run {run}"]
+
+
+class TestWhatChangesWhileItLooks:
+    """A large warehouse takes minutes to look at, and goes on working."""
+
+    @pytest.fixture
+    def meanwhile(self, football: World, monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+        """What happens once the database was read, before the warehouse is."""
+        happens: list[Callable[[], object]] = []
+        snapshot = football.container.tables.snapshot
+
+        def look(*arguments: Any) -> Any:
+            while happens:
+                happens.pop()()
+            return snapshot(*arguments)
+
+        monkeypatch.setattr(football.container.tables, "snapshot", look)
+        return happens
+
+    @pytest.mark.parametrize("name", ["feature-groups/players", "training-datasets/ids"])
+    def test_what_is_deleted_was_never_at_fault(
+        self, football: World, meanwhile: list[Callable[[], object]], name: str
+    ) -> None:
+        def delete_it() -> None:
+            path = f"/projects/football/{name}/versions/1"
+            assert football.call("DELETE", path, football.key("football")).status_code == 204
+            football.container.locations.purge()
+
+        meanwhile.append(delete_it)
+        assert check(football).findings == []
+
+    def test_nor_what_is_replaced(self, football: World, meanwhile: list[Callable[[], object]]) -> None:
+        def write_anew() -> None:
+            body = {"name": "ids", "query": {"features": ["id"]}, "overwrite": True}
+            made = football.call("POST", "/projects/football/training-datasets", football.key("football"), json=body)
+            assert made.status_code == 201, made.json
+            football.container.locations.purge()
+
+        meanwhile.append(write_anew)
+        assert check(football).findings == []
+
+    def test_nobody_is_told_to_remove_what_is_being_written(
+        self, football: World, meanwhile: list[Callable[[], object]]
+    ) -> None:
+        def begin_to_write() -> None:
+            project = football.context("football").principal.project_id
+            assert project is not None
+            with football.container.store.open_output(f"{football.container.locations.claim(project)}/file") as file:
+                file.write(b"x")
+
+        meanwhile.append(begin_to_write)
+        assert check(football).findings == []

@@ -1,21 +1,27 @@
 """Jobs and the queue of their runs."""
 
+import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pyarrow as pa
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select, update
 
 from app.featurestore.jobs.errors import AttemptLostError
 from app.featurestore.jobs.execution import RunExecution
 from app.featurestore.jobs.handlers import JobKind, Run
-from app.featurestore.jobs.models import JobRun
+from app.featurestore.jobs.infos import LineInfo
+from app.featurestore.jobs.log import StoredRunLog
+from app.featurestore.jobs.models import Job, JobRun, JobRunLine
 from app.featurestore.jobs.queue import LEASE, MAX_ATTEMPTS, MOST_ATTEMPTS, Attempt, RunOrder, RunQueue
 from app.featurestore.jobs.scheduler import Scheduler
+from app.featurestore.jobs.schedules import next_time
 from infra.database.paging import PageRequest
 from infra.errors import InvalidInputError, UnavailableError
 from infra.ids import new_id
@@ -25,6 +31,7 @@ from tenancy.actions import Action
 from tenancy.principals import Role
 from tenancy.scopes import Scope
 from tests.frames import frame_request
+from tests.lab.postgres import Postgres
 from tests.world import World, make_world
 
 JOBS, RUNS = "/projects/football/jobs", "/projects/football/runs"
@@ -195,6 +202,25 @@ class TestRunning:
         football.work()
         assert run_of(football, retried.json["id"])["error"]["code"] == "feature-not-found"
 
+    def test_nor_does_a_retry_make_two_runs_of_a_job(self, football: World) -> None:
+        save(football)
+        ended = start(football).json["id"]
+        football.work()
+        retries = [football.call("POST", f"{RUNS}/{ended}/retry", football.key("football")) for _ in range(2)]
+        assert [(answer.status_code, answer.json.get("type")) for answer in retries] == [
+            (202, None),
+            (409, "/problems/job-running"),
+        ]
+        assert start(football, version=2).status_code == 409
+
+    def test_nor_two_of_what_is_no_job_any_more(self, football: World) -> None:
+        save(football)
+        ended = start(football).json["id"]
+        football.work()
+        football.call("DELETE", f"{JOBS}/budgets", football.key("football"))
+        retries = [football.call("POST", f"{RUNS}/{ended}/retry", football.key("football")) for _ in range(2)]
+        assert [answer.status_code for answer in retries] == [202, 409]
+
     def test_a_waiting_run_is_cancelled_at_once(self, football: World) -> None:
         save(football)
         run_id = start(football).json["id"]
@@ -235,6 +261,42 @@ class TestRunning:
         football.work()
         log = football.call("GET", f"{RUNS}/{run_id}/log?after=1", football.key("football"))
         assert log.json["items"] == []
+
+
+class TestHistory:
+    def test_old_runs_go_with_their_logs(self, football: World) -> None:
+        save(football)
+        save(football, "other", arguments={**DATASET["arguments"], "name": "others"})
+        first = start(football).json["id"]
+        football.work()
+        football.clock.ahead = timedelta(days=50)
+        for name in ("budgets", "other"):
+            start(football, name, version=2)
+        football.work()
+        assert football.container.history.forget_old() == 0
+        football.clock.ahead = timedelta(days=100)
+        assert football.container.history.forget_old() == 1
+        key = football.key("football", fresh=True)
+        assert football.call("GET", f"{RUNS}/{first}", key).json["type"] == "/problems/run-not-found"
+        with football.container.database.read() as session:
+            assert first not in {str(line.run_id) for line in session.scalars(select(JobRunLine))}
+        # The last one of each job stays; a job that is gone has none.
+        football.clock.ahead = timedelta(days=500)
+        assert football.container.history.forget_old() == 0
+        assert football.call("DELETE", f"{JOBS}/other", football.key("football", fresh=True)).status_code == 204
+        assert football.container.history.forget_old() == 1
+
+    @pytest.mark.parametrize("fields", [{"state": "running"}, {"state": "queued"}, {"handle": "7"}], ids=str)
+    def test_what_is_not_over_stays(self, football: World, fields: dict[str, Any]) -> None:
+        save(football)
+        start(football)
+        football.work()
+        football.call("DELETE", f"{JOBS}/budgets", football.key("football"))
+        with football.container.database.write() as uow:
+            uow.session.execute(update(JobRun).values(**fields))
+            uow.commit()
+        football.clock.ahead = timedelta(days=500)
+        assert football.container.history.forget_old() == 0
 
 
 class TestForWhom:
@@ -293,6 +355,61 @@ class TestSchedule:
         assert save(football, schedule=None).json["next_run_at"] is None
         football.clock.ahead = timedelta(hours=1)
         assert football.container.scheduler.enqueue_due() == 0
+
+    @pytest.mark.parametrize(
+        "broken",
+        [{"kind": "gone"}, {"arguments": {}}, {"time_zone": "Europe/Atlantis"}],
+        ids=["kind", "arguments", "zone"],
+    )
+    def test_a_broken_job_keeps_no_other_from_its_time(self, football: World, broken: dict[str, Any]) -> None:
+        """A kind that is no longer installed, arguments of an earlier release, a time zone that was renamed."""
+        save(football, "wrong", schedule="*/10 * * * *")
+        with football.container.database.write() as uow:
+            uow.session.execute(update(Job).values(**broken))
+            uow.commit()
+        save(football, schedule="*/10 * * * *")
+        for _ in range(2):
+            football.clock.ahead += timedelta(hours=1)
+            football.container.scheduler.enqueue_due()
+            football.work()
+        runs = football.call("GET", RUNS, football.key("football")).json["items"]
+        assert [run["job"] for run in runs].count("budgets") == 2
+        wrong = [run["error"] and run["error"]["code"] for run in runs if run["job"] == "wrong"]
+        # What is wrong with a job shows in its runs; where it is the time, there is no next one until it is saved again.
+        assert wrong == ([None] if "time_zone" in broken else ["invalid-input"] * 2)
+        assert football.container.scheduler.enqueue_due() == 0
+
+    def test_it_runs_in_the_name_of_who_saved_it_last(self, football: World) -> None:
+        football.member("football", "bob", Role.DATA_SCIENTIST)
+        bobs = football.call("PUT", f"{JOBS}/budgets", football.key("football", "bob"), json=DATASET)
+        assert bobs.json["created_by"] == "bob"
+        save(football, schedule="*/10 * * * *")
+        football.clock.ahead = timedelta(hours=1)
+        football.container.scheduler.enqueue_due()
+        football.work()
+        run = football.call("GET", RUNS, football.key("football")).json["items"][0]
+        made = football.call("GET", "/projects/football/training-datasets/budgets/versions/1", football.key("football"))
+        assert (run["requested_by"], made.json["created_by"]) == ("ada", "ada")
+
+    @pytest.mark.parametrize("schedule", ["30 2 * * *", "*/30 2 * * *", "0 3 * * *", "59 1 * * *", "0 2,3 * * *"])
+    @pytest.mark.parametrize("day", [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)])
+    def test_the_next_time_is_always_later(self, schedule: str, day: datetime) -> None:
+        """Around both changes of the clocks, at whatever minute it is asked; what is due in the past is due for ever."""
+        for minutes in range(0, 480, 5):
+            asked = day + timedelta(minutes=minutes)
+            assert next_time(schedule, "Europe/Stockholm", asked) > asked
+
+    @pytest.mark.parametrize(
+        ("after", "due"),
+        [
+            (datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)),
+            (datetime(2026, 10, 24, 12, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+            (datetime(2026, 10, 25, 1, 10, tzinfo=UTC), datetime(2026, 10, 26, 1, 30, tzinfo=UTC)),
+        ],
+        ids=["skipped", "first-of-two", "second-of-two"],
+    )
+    def test_half_past_two_when_the_clocks_change(self, after: datetime, due: datetime) -> None:
+        assert next_time("30 2 * * *", "Europe/Stockholm", after) == due
 
 
 class Told:
@@ -382,6 +499,41 @@ class TestQueue:
         bench.told.does = [lambda _run: {}]
         bench.execution.execute(first)
         assert bench.must_take().run_id == second
+
+    def test_nor_do_many_workers_at_once_take_two_of_them(self, bench: Bench) -> None:
+        for _ in range(16):
+            bench.order("a")
+        workers = [
+            RunQueue(database=bench.world.container.database, clock=bench.world.clock, ids=new_id) for _ in "12345678"
+        ]
+        barrier = threading.Barrier(len(workers))
+
+        def take(queue: RunQueue) -> Attempt | None:
+            barrier.wait()
+            return queue.take("w", per_project=10)
+
+        with ThreadPoolExecutor(len(workers)) as threads:
+            taken = [attempt for attempt in threads.map(take, workers) if attempt is not None]
+        assert len(taken) == 1
+
+    def test_projects_take_turns(self, bench: Bench) -> None:
+        """However many runs one of them queued first, and though a worker has a single slot."""
+        many = [bench.order(f"a{number}") for number in range(3)]
+        few = bench.order("b", "rivals")
+        taken = []
+        for _ in range(4):
+            attempt = bench.must_take()
+            taken.append(attempt.run_id)
+            bench.queue.fail(attempt, InvalidInputError("No."))
+        assert taken == [many[0], few, *many[1:]]
+
+    def test_every_worker_keeps_a_slot_for_others(self, bench: Bench) -> None:
+        """What a project runs on one worker takes nothing from it on another."""
+        for subject in "abc":
+            bench.order(subject)
+        assert bench.queue.take("one", per_project=1) is not None
+        assert bench.queue.take("one", per_project=1) is None
+        assert bench.queue.take("other", per_project=1) is not None
 
     def test_what_died_with_its_worker_is_taken_up_again(self, bench: Bench) -> None:
         run_id = bench.order()
@@ -533,6 +685,37 @@ class TestExecution:
         row = bench.row(run_id)
         assert (row.state, row.attempt, row.result) == ("running", 2, None)
 
+    def test_two_that_write_one_log_do_not_fail_each_other(self, bench: Bench) -> None:
+        """An attempt that was lost and does not know it yet, two workers that stop the same program."""
+        run_id = bench.order()
+        attempt = bench.must_take()
+        logs = [StoredRunLog(bench.world.container.database, bench.queue, bench.world.clock, attempt) for _ in "1234"]
+
+        def talk(log: StoredRunLog) -> None:
+            for number in range(25):
+                log.line(f"line {number}")
+
+        with ThreadPoolExecutor(len(logs)) as threads:
+            list(threads.map(talk, logs))
+        assert [line.number for line in self.lines(bench, run_id)] == list(range(1, 101))
+
+    def test_a_lost_attempt_says_nothing_more(self, bench: Bench) -> None:
+        run_id = bench.order()
+        lost = bench.must_take()
+        bench.queue.lost(lost)
+        current = bench.must_take()
+        for attempt in (lost, current):
+            StoredRunLog(bench.world.container.database, bench.queue, bench.world.clock, attempt).line(
+                f"attempt {attempt.number}"
+            )
+        assert [line.text for line in self.lines(bench, run_id)] == ["attempt 2"]
+
+    def lines(self, bench: Bench, run_id: UUID) -> list[LineInfo]:
+        page = PageRequest(limit=500, cursor=None)
+        return list(
+            bench.world.container.jobs.read_log(bench.world.context("football"), "football", run_id, page).items
+        )
+
     def test_progress_and_lines(self, bench: Bench) -> None:
         run_id = bench.order()
 
@@ -552,3 +735,36 @@ class TestExecution:
         log = bench.world.container.jobs.read_log(bench.world.context("football"), "football", run_id, page, 1_990)
         assert [line.number for line in log.items] == list(range(1_991, 2_001))
         assert log.items[-1].text == "There are more lines; they are left out."
+
+
+@pytest.mark.parametrize("does", ["succeeds", "fails"])
+def test_an_outage_at_its_end_undoes_no_run(
+    postgres: Postgres, tmp_path: Path, local_warehouse: Warehouse, does: str
+) -> None:
+    """What took hours must not be lost to the seconds in which a database moves to another machine."""
+    with postgres.fresh_database() as url, psycopg.connect(postgres.uri, autocommit=True) as operator:
+        bench = Bench(make_world(tmp_path / "data", url, local_warehouse))
+        name, waited = make_url(url).database, list[float]()
+
+        def allow(*, connections: bool) -> None:
+            operator.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {connections}")  # type: ignore[arg-type]  # made above
+            operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+        def pause(seconds: float) -> None:
+            waited.append(seconds)
+            allow(connections=len(waited) >= 3)
+
+        def act(_run: Run) -> dict[str, Any]:
+            allow(connections=False)
+            if does == "fails":
+                raise InvalidInputError("No such thing.")
+            return {"done": True}
+
+        bench.execution._pause = pause
+        bench.told.does = [act]
+        run_id = bench.order()
+        bench.execution.execute(bench.must_take())
+        row = bench.row(run_id)
+        assert (row.state, row.attempt) == ({"succeeds": "succeeded", "fails": "failed"}[does], 1)
+        assert len(waited) == 3
+        bench.world.container.database.engine.dispose()

@@ -16,6 +16,7 @@ from app.featurestore.jobs.models import JobRun
 from app.featurestore.jobs.program_kind import ProgramKind
 from app.featurestore.jobs.queue import LEASE
 from app.settings import JobSettings
+from infra.errors import UnavailableError
 from infra.ports.executors import ProgramsNotValidError
 from infra.storage.location import Warehouse
 from tenancy.principals import Role
@@ -372,6 +373,54 @@ class TestRemote:
         assert handle_of(football, run_id) is None
         assert football.container.execution.stop_left_behind() == 0
         assert log_of(football, run_id)[-1] == "What still ran elsewhere was told to stop."
+
+    def test_cancelled_while_it_waits_it_is_stopped_at_once(self, football: World, workspace: Workspace) -> None:
+        """It was to be looked at again after a while; now there is nothing to wait for."""
+        save(football, "nightly")
+        run_id = start(football)
+        attempt = football.container.runs.take("w", per_project=1)
+        assert attempt is not None
+        football.container.runs.keep_handle(attempt, "?")
+        football.container.runs.fail(attempt, UnavailableError("Databricks answers 503."))
+        cancel(football, run_id)
+        assert football.container.execution.stop_left_behind() == 1
+        assert [made["state"]["result_state"] for made in workspace.runs.values()] == ["CANCELED"]
+
+    def test_withdrawn_from_the_project_it_is_stopped_too(self, football: World, workspace: Workspace) -> None:
+        """What the operator takes from a project must not go on there because of that."""
+        run_id = self.begun(football)
+        path = football.container.settings.jobs.programs
+        assert path is not None
+        own = '[nightly]\nprojects = ["football"]'
+        assert own in path.read_text()
+        path.write_text(path.read_text().replace(own, '[nightly]\nprojects = ["rivals"]'))
+        later = build_container(football.container.settings, football.clock)
+        self.lose(football)
+        attempt = later.runs.take("w", per_project=1)
+        assert attempt is not None
+        later.execution.execute(attempt)
+        assert run_of(football, run_id)["error"]["code"] == "program-not-found"
+        assert later.execution.stop_left_behind() == 1
+        assert [made["state"]["result_state"] for made in workspace.runs.values()] == ["CANCELED"]
+        assert handle_of(football, run_id) is None
+        later.database.engine.dispose()
+
+    def test_nothing_is_started_here_to_be_stopped(self, football: World, tmp_path: Path) -> None:
+        """The operator has moved the program to the worker's machine meanwhile."""
+        run_id = self.begun(football)
+        self.lose(football)
+        cancel(football, run_id)
+        path, trace = football.container.settings.jobs.programs, tmp_path / "started"
+        assert path is not None
+        moved = path.read_text().partition("[nightly]")[0]
+        moved += f'[nightly]\nprojects = ["football"]\nexecutor = "local"\ncommand = ["/usr/bin/touch", "{trace}"]\n'
+        path.write_text(moved + 'arguments = "any"\n')
+        later = build_container(football.container.settings, football.clock)
+        football.clock.ahead += timedelta(minutes=1)
+        assert later.execution.stop_left_behind() == 1
+        assert handle_of(football, run_id) == "?"
+        assert not trace.exists()
+        later.database.engine.dispose()
 
     def test_what_cannot_be_stopped_now_is_stopped_later(self, football: World, workspace: Workspace) -> None:
         run_id = self.begun(football)

@@ -185,8 +185,19 @@ class TestOfTheOriginal:
         assert (last["id"], last["state"], last["finalStatus"]) == (launched["id"], "FINISHED", "SUCCEEDED")
         assert last["duration"] > 0
         assert job_module.start_job("budgets", {"version": 2})["user"] == "ada"
-        with pytest.raises(errors.NotSupportedError, match="no program"):
+        with pytest.raises(errors.NotSupportedError, match="runs no program"):
             job_module.launch_job("budgets", "--overwrite")
+
+    def test_a_program_takes_a_command_line(self, sdk_connection, sdk_gateway, monkeypatch):
+        path = "/projects/football/jobs/players"
+        monkeypatch.setattr(job_module, "default_connection", lambda: sdk_connection)
+        monkeypatch.setattr(job_module.fs, "get_job", sdk_connection.get_job)
+        sdk_gateway.on("GET", path, json_reply({"name": "players", "kind": "program"}))
+        sdk_gateway.on("POST", f"{path}/runs", run())
+        job_module.start_job("players", "--season 2019 --name 'a b'")
+        assert sdk_gateway.last().json == {"arguments": {"arguments": ["--season", "2019", "--name", "a b"]}}
+        with pytest.raises(InvalidInputError, match="No closing quotation"):
+            job_module.start_job("players", "--name 'a")
 
 
 def run(**changes):

@@ -133,3 +133,15 @@ def test_a_server_that_stops_gives_its_runs_back(tmp_path: Path) -> None:
         gateway.start()
         run = football.wait(run_id)
         assert (run["state"], run["result"]["rows"]) == ("succeeded", 300_000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_its_server(tmp_path: Path, number: signal.Signals) -> None:
+    """Where the server's process alone is signalled: when it has ended in good order, so has the worker."""
+    with served(tmp_path) as gateway:
+        worker = Football(gateway, 10).worker()
+        assert gateway.process is not None
+        gateway.process.send_signal(number)
+        gateway.process.wait(40)
+        worker.wait(10 if number == signal.SIGKILL else 0.1)
+        assert not worker.is_running()

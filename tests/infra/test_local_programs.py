@@ -73,7 +73,7 @@ def test_a_program_that_fails_says_how(code: str, says: str) -> None:
 def test_a_program_that_is_not_there() -> None:
     look, lines = run(local(command=["/nowhere/python"]))
     assert (look.state, look.detail) == (ProgramState.FAILED, "exit code 127")
-    assert lines == ["/nowhere/python cannot be started: No such file or directory."]
+    assert lines == ["The program cannot be started: No such file or directory."]
     with pytest.raises(ExecutorRefusedError, match="No such file"):
         local(directory="/nowhere").start(launch())
 

@@ -1,5 +1,6 @@
 """Programs that run elsewhere: Databricks by a workspace of our own, SageMaker by moto."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -143,6 +144,23 @@ class TestDatabricks:
         with fake_server(lambda connection: connection.close()) as port, pytest.raises(ExecutorUnreachableError):
             databricks(f"http://127.0.0.1:{port}").start(launch())
 
+    @pytest.mark.parametrize(
+        ("header", "after"),
+        [(b"7", 7), (b"86400", 120), (b"9" * 5_000, 15), (b"soon", 15)],
+        ids=["few", "a-day", "digits", "words"],
+    )
+    def test_how_long_it_asks_to_be_left_alone(self, header: bytes, after: int) -> None:
+        """A run would sleep for it: a day, or more digits than Python takes for a number."""
+        reply = b"HTTP/1.1 503 Away\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n" % header
+
+        def answer(connection: Any) -> None:
+            connection.recv(65_536)
+            connection.sendall(reply)
+
+        with fake_server(answer) as port, pytest.raises(ExecutorUnreachableError) as caught:
+            databricks(f"http://127.0.0.1:{port}").look("1")
+        assert caught.value.retry_after == after
+
     @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"run_id": "x"}'])
     def test_nonsense_in_answer(self, body: bytes) -> None:
         reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -261,6 +279,26 @@ class TestSageMaker:
     def test_nobody_there(self, aws: Moto) -> None:
         with pytest.raises(ExecutorUnreachableError, match="does not answer"):
             sagemaker(aws, endpoint_url="http://127.0.0.1:1").start(launch())
+
+    def test_whose_roles_and_accounts_they_are_is_not_told(self, aws: Moto) -> None:
+        """AWS names them in its refusals, which members of the project read in the run's error."""
+        said = (
+            "User: arn:aws:sts::123456789012:assumed-role/gateway/i-0abc is not authorized to perform: "
+            "sagemaker:CreateProcessingJob on resource: arn:aws:sagemaker:us-east-1:123456789012:processing-job/oast-1"
+        )
+        body = json.dumps({"__type": "AccessDeniedException", "message": said}).encode()
+        reply = b"HTTP/1.1 400 Bad\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%s"
+
+        def answer(connection: Any) -> None:
+            connection.recv(65_536)
+            connection.sendall(reply % (len(body), body))
+
+        with fake_server(answer) as port, pytest.raises(ExecutorRefusedError) as caught:
+            sagemaker(aws, endpoint_url=f"http://127.0.0.1:{port}").look("oast-1")
+        assert caught.value.detail == (
+            "SageMaker refuses with AccessDeniedException: User: arn:… is not authorized to perform: "
+            "sagemaker:CreateProcessingJob on resource: arn:…"
+        )
 
     def test_no_credentials(self, aws: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -1,6 +1,8 @@
 """Does one attempt of a run, from the row to its end."""
 
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +20,13 @@ from app.featurestore.jobs.requester import require_principal
 from infra.clock import Clock
 from infra.database.idempotency import IdempotencyLedger
 from infra.database.unit_of_work import Database
-from infra.errors import ErrorKind, GatewayError
+from infra.errors import ErrorKind, GatewayError, UnavailableError
 from infra.registry import Registry
 from tenancy.principals import RequestContext
 
 # Lets the named feature groups of a project show a job that computes them.
 Linked = Callable[[Session, UUID, Sequence[str], str], None]
+_TELLINGS, _TELL_SECONDS = 100, 3.0
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +52,7 @@ class RunExecution:
         kinds: Registry[JobKind],
         clock: Clock,
         linked: Linked = _links_nothing,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
         self._queue = queue
@@ -56,6 +60,7 @@ class RunExecution:
         self._kinds = kinds
         self._clock = clock
         self._linked = linked
+        self._pause = pause
 
     def execute(self, attempt: Attempt) -> None:
         """Returns when the attempt has ended, one way or the other; raises only what ends the process."""
@@ -65,24 +70,36 @@ class RunExecution:
             _log.info("attempt lost", run=str(attempt.run_id), attempt=attempt.number)
         except GatewayError as error:
             _log.info("run failed", run=str(attempt.run_id), code=error.code)
-            self._queue.fail(attempt, error)
+            self._surely(partial(self._queue.fail, attempt, error))
         except Exception:  # noqa: BLE001 a run must end whatever is wrong with it
             _log.exception("run failed", run=str(attempt.run_id))
             unforeseen = RunFailedError(
                 "An error that was not foreseen.", hint=f"The gateway's log has it under run {attempt.run_id}."
             )
-            self._queue.fail(attempt, unforeseen)
+            self._surely(partial(self._queue.fail, attempt, unforeseen))
 
     def _execute(self, attempt: Attempt) -> None:
         run = self._prepared(attempt)
         result = self._kinds.load(run.kind).run(run)
+        self._surely(partial(self._succeed, attempt, result))
+        if run.job is not None:
+            self._link(attempt)
+
+    def _succeed(self, attempt: Attempt, result: dict[str, Any]) -> None:
         with self._database.write() as uow:
             # A kind that has its effect in the database has ended the run there, with the answer of that effect.
             if self._state(uow.session, attempt.run_id) == RunState.RUNNING.value:
                 self._queue.succeed(uow.session, attempt, result)
             uow.commit()
-        if run.job is not None:
-            self._link(attempt)
+
+    def _surely(self, end: Callable[[], None]) -> None:
+        """How a run ended is told again while the database is away: what took hours would be done anew, or count as failed."""
+        for _ in range(_TELLINGS):
+            try:
+                return end()
+            except UnavailableError:
+                self._pause(_TELL_SECONDS)
+        return end()
 
     def stop_left_behind(self) -> int:
         """Stop what ended runs still have running elsewhere; returns how many were looked at.

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.featurestore.jobs.models import JobRunLine
+from app.featurestore.jobs.models import JobRun, JobRunLine
 from app.featurestore.jobs.queue import Attempt, RunQueue
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
@@ -58,6 +58,9 @@ class StoredRunLog:
             return
         try:
             with self.database.write() as uow:
+                if not _is_held(uow.session, self.attempt):
+                    self._is_full = True
+                    return
                 first = _lines(uow.session, self.attempt) + 1
                 for number, text in enumerate(texts[: MAX_LINES + 1 - first], first):
                     said = text if number < MAX_LINES else "There are more lines; they are left out."
@@ -72,6 +75,12 @@ class StoredRunLog:
 
 def _shown(text: str) -> str:
     return redact(_CONTROL.sub("", text[: 2 * MAX_TEXT]))[:MAX_TEXT]
+
+
+def _is_held(session: Session, attempt: Attempt) -> bool:
+    """Whether it still is the latest attempt. Locked: whoever else writes lines of this run would take the same numbers."""
+    held = select(JobRun.id).where(JobRun.id == attempt.run_id, JobRun.attempt == attempt.number)
+    return session.scalar(held.with_for_update()) is not None
 
 
 def _lines(session: Session, attempt: Attempt) -> int:

@@ -98,7 +98,7 @@ class ProgramKind:
 
     def stop(self, run: Run) -> None:
         assert run.handle is not None
-        executor = self._programs.get(run.project, run.arguments["program"]).executor
+        executor = self._programs.elsewhere(run.arguments["program"])
         # Starting it again gives the run that there is; where there was none, it is a short one.
         handle = executor.start(_launch(run)) if run.handle == STARTING else run.handle
         executor.stop(handle)

@@ -65,6 +65,15 @@ class Programs:
             )
         return program
 
+    def elsewhere(self, name: str) -> Executor:
+        """Where a program runs that outlives its worker, to stop it; whichever projects it is listed for by now."""
+        program = self._programs.get(name)
+        if program is None or not program.executor.is_remote:
+            raise ProgramNotFoundError(
+                f"No program {name[:80]!r} is listed any more that runs elsewhere.", hint="The operator stops it there."
+            )
+        return program.executor
+
 
 class ProgramService:
     def __init__(self, *, database: Database, authorizer: Authorizer, programs: Programs) -> None:

@@ -5,13 +5,14 @@ for a while and renews the lease; when the worker dies the lease ends and the ne
 attempt. Whatever an attempt changes, it changes in a transaction that first finds its own number still standing.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from app.featurestore.jobs.errors import AttemptLostError
@@ -20,6 +21,7 @@ from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import GatewayError, UnavailableError
 from infra.ids import IdFactory
+from tenancy.projects.models import Project
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 3
@@ -61,6 +63,8 @@ class RunQueue:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._turn = itertools.count(1)
+        self._turns: dict[UUID, int] = {}
 
     def enqueue(self, session: Session, order: RunOrder) -> JobRun:
         """In the transaction of the caller."""
@@ -89,14 +93,36 @@ class RunQueue:
             self.enqueue(session, order)
 
     def take(self, worker: str, *, per_project: int) -> Attempt | None:
-        """The oldest run that is due, of a project that has fewer than `per_project` under way; None if there is none."""
-        due = self._due(per_project)
+        """A run that is due; None if there is none.
+
+        Projects take turns, each with its oldest run: however many one of them has queued, the others wait for one of these
+        at the most. A project that has `per_project` under way at this worker is left out.
+        """
+        for project_id in self._next_projects(worker, per_project):
+            attempt = self._take_of(project_id, worker, per_project)
+            if attempt is not None:
+                self._turns[project_id] = next(self._turn)
+                return attempt
+        return None
+
+    def _next_projects(self, worker: str, per_project: int) -> list[UUID]:
+        """Those that have something due, who waited longest for a turn first. Looking costs no lock, and mostly there is none."""
+        oldest = func.min(JobRun.not_before)
+        due = (
+            select(JobRun.project_id).where(self._due(worker, per_project)).group_by(JobRun.project_id).order_by(oldest)
+        )
         with self._database.read() as session:
-            # Looking costs no lock, and mostly there is nothing.
-            if session.scalar(due.limit(1)) is None:
-                return None
+            return sorted(session.scalars(due), key=lambda project_id: self._turns.get(project_id, 0))
+
+    def _take_of(self, project_id: UUID, worker: str, per_project: int) -> Attempt | None:
+        due = select(JobRun.id).where(self._due(worker, per_project), JobRun.project_id == project_id)
         with self._database.write() as uow:
-            found = uow.session.scalar(due.limit(1).with_for_update(skip_locked=True, of=JobRun))
+            # Two workers that look at once would find two runs about the same thing, and neither see the other take one.
+            turn = select(Project.id).where(Project.id == project_id).with_for_update(key_share=True, skip_locked=True)
+            if uow.session.scalar(turn) is None:
+                return None
+            oldest = due.order_by(JobRun.not_before, JobRun.id).limit(1)
+            found = uow.session.scalar(oldest.with_for_update(skip_locked=True, of=JobRun))
             if found is None:
                 return None
             run = uow.session.get_one(JobRun, found)
@@ -240,22 +266,16 @@ class RunQueue:
     def _end(self, run: JobRun, state: RunState, error: dict[str, Any] | None) -> None:
         run.state, run.error, run.finished_at, run.lease_until = state.value, error, self._clock.now(), None
 
-    def _due(self, per_project: int) -> Any:
+    def _due(self, worker: str, per_project: int) -> ColumnElement[bool]:
+        """Two at once about the same thing would undo or repeat each other's work."""
         other = aliased(JobRun)
-        under_way = (
-            select(func.count())
-            .where(other.project_id == JobRun.project_id, other.state == RunState.RUNNING.value)
-            .scalar_subquery()
-        )
-        return (
-            select(JobRun.id)
-            .where(
-                JobRun.state == RunState.QUEUED.value,
-                JobRun.not_before <= self._clock.now(),
-                under_way < per_project,
-                ~_same_subject_runs(),
-            )
-            .order_by(JobRun.not_before, JobRun.id)
+        under_way = select(other.project_id).where(other.state == RunState.RUNNING.value)
+        full = under_way.where(other.worker == worker).group_by(other.project_id).having(func.count() >= per_project)
+        return and_(
+            JobRun.state == RunState.QUEUED.value,
+            JobRun.not_before <= self._clock.now(),
+            JobRun.project_id.not_in(full),
+            tuple_(JobRun.project_id, JobRun.subject).not_in(under_way.add_columns(other.subject)),
         )
 
 
@@ -268,20 +288,6 @@ def described(error: GatewayError) -> dict[str, Any]:
         "hint": error.hint,
         "candidates": list(error.candidates),
     }
-
-
-def _same_subject_runs() -> ColumnElement[bool]:
-    """Two at once about the same thing would undo or repeat each other's work."""
-    other = aliased(JobRun)
-    return (
-        select(other.id)
-        .where(
-            other.subject == JobRun.subject,
-            other.project_id == JobRun.project_id,
-            other.state == RunState.RUNNING.value,
-        )
-        .exists()
-    )
 
 
 def _is(attempt: Attempt) -> ColumnElement[bool]:

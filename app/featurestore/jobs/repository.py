@@ -1,7 +1,7 @@
 from difflib import get_close_matches
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from app.featurestore.jobs.errors import JobNotFoundError, RunNotFoundError
@@ -18,6 +18,10 @@ class JobRepository:
     def find(self, project_id: UUID, name: str, *, for_update: bool = False) -> Job | None:
         query = self.of_project(project_id).where(Job.name == name)
         return self._session.scalar(query.with_for_update(of=Job) if for_update else query)
+
+    def lock(self, job_id: UUID) -> None:
+        """Whoever starts a run of it at this moment is waited for."""
+        self._session.scalar(select(Job.id).where(Job.id == job_id).with_for_update())
 
     def get(self, project_id: UUID, name: str, *, for_update: bool = False) -> Job:
         job = self.find(project_id, name, for_update=for_update)
@@ -46,6 +50,15 @@ class RunRepository:
     def active_of(self, job: Job) -> JobRun | None:
         query = self.of_project(job.project_id).where(JobRun.job_id == job.id, JobRun.state.in_(ACTIVE))
         return self._session.scalar(query.limit(1))
+
+    def active_like(self, run: JobRun) -> JobRun | None:
+        """Of the same job; where the run belongs to none, about the same thing."""
+        is_same = (
+            JobRun.job_id == run.job_id
+            if run.job_id
+            else and_(JobRun.job_id.is_(None), JobRun.kind == run.kind, JobRun.subject == run.subject)
+        )
+        return self._session.scalar(self.of_project(run.project_id).where(is_same, JobRun.state.in_(ACTIVE)).limit(1))
 
     def lines(self, run_id: UUID, after: int) -> Select[JobRunLine]:
         return select(JobRunLine).where(JobRunLine.run_id == run_id, JobRunLine.number > after)

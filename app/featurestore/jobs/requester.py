@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.featurestore.jobs.errors import RequesterGoneError
+from app.featurestore.jobs.models import Job
 from tenancy.api_keys.repository import ApiKeyRepository
 from tenancy.members.models import Member
 from tenancy.principals import Principal
@@ -30,6 +31,12 @@ class Requester:
 
     def stored(self) -> dict[str, Any]:
         return {**vars(self), "scopes": list(self.scopes)}
+
+
+def saved_by(session: Session, job: Job) -> str:
+    """The name of who saved the job last, for whom it runs when its time comes; of who made it, where they are gone."""
+    member = session.get(Member, UUID(job.requester["member_id"]))
+    return job.created_by if member is None else member.name
 
 
 def require_principal(session: Session, stored: dict[str, Any], project_id: UUID, project: str) -> Principal:

@@ -1,12 +1,16 @@
 """Makes runs of jobs whose time has come."""
 
+from datetime import datetime
+
 import structlog
 from sqlalchemy import select
 
+from app.featurestore.jobs.errors import ScheduleNotValidError
 from app.featurestore.jobs.handlers import JobKind, attempts_of
 from app.featurestore.jobs.models import Job
 from app.featurestore.jobs.queue import RunOrder, RunQueue
 from app.featurestore.jobs.repository import RunRepository
+from app.featurestore.jobs.requester import saved_by
 from app.featurestore.jobs.schedules import next_time
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
@@ -35,27 +39,45 @@ class Scheduler:
             jobs = select(Job).where(Job.next_run_at <= now).order_by(Job.next_run_at).limit(_MOST_AT_ONCE)
             enqueued = 0
             for job in uow.session.scalars(jobs.with_for_update(skip_locked=True, of=Job)).all():
-                assert job.schedule is not None
-                job.next_run_at = next_time(job.schedule, job.time_zone, now)
+                job.next_run_at = self._next_time(job, now)
                 if RunRepository(uow.session).active_of(job) is None:
-                    self._queue.enqueue(uow.session, self._order(job))
+                    self._queue.enqueue(uow.session, self._order(job, saved_by(uow.session, job)))
                     enqueued += 1
                 else:
                     _log.info("schedule skipped", job=job.name, project=job.project.name)
             uow.commit()
         return enqueued
 
-    def _order(self, job: Job) -> RunOrder:
-        kind = self._kinds.load(job.kind)
+    def _next_time(self, job: Job, now: datetime) -> datetime | None:
+        """None where its times can no longer be read, until it is saved again: the others must not wait for that."""
+        assert job.schedule is not None
+        try:
+            return next_time(job.schedule, job.time_zone, now)
+        except ScheduleNotValidError as error:
+            _log.warning("schedule ended", job=job.name, project=job.project.name, reason=error.detail)
+            return None
+
+    def _order(self, job: Job, requested_by: str) -> RunOrder:
+        subject, max_attempts = self._subject(job)
         return RunOrder(
             project_id=job.project_id,
             kind=job.kind,
-            subject=kind.subject(job.project_id, job.arguments),
+            subject=subject,
             arguments=job.arguments,
             trigger="schedule",
-            requested_by=job.created_by,
+            requested_by=requested_by,
             requester=job.requester,
             job_id=job.id,
             job_name=job.name,
-            max_attempts=attempts_of(kind, job.project.name, job.arguments),
+            max_attempts=max_attempts,
         )
+
+    def _subject(self, job: Job) -> tuple[str, int]:
+        """What a run is about, and how often it is begun."""
+        try:
+            kind = self._kinds.load(job.kind)
+            subject = kind.subject(job.project_id, job.arguments)
+            return subject, attempts_of(kind, job.project.name, job.arguments)
+        except Exception:  # noqa: BLE001 a kind that is gone, arguments of an earlier release: the run fails and says so
+            _log.exception("job broken", job=job.name, project=job.project.name)
+            return f"job:{job.id}", 1

@@ -25,7 +25,9 @@ def next_time(schedule: str, time_zone: str, after: datetime) -> datetime:
             f"There is no time zone {time_zone[:64]!r}.", hint="Names are those of the IANA: Europe/Stockholm, UTC."
         ) from error
     try:
-        return next(CronSim(schedule, after.astimezone(zone))).astimezone(UTC)
+        times = (time.astimezone(UTC) for time in CronSim(schedule, after.astimezone(zone)))
+        # Asked within the repeated hour, cronsim begins with a time of the first one: due in the past, it would be due for ever.
+        return next(time for time in times if time > after)
     except (CronSimError, StopIteration) as error:
         raise _not_valid(schedule) from error
 

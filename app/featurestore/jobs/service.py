@@ -134,11 +134,7 @@ class JobService:
             access = self._authorizer.require(uow.session, context.principal, Action.JOB_RUN, project)
             job = JobRepository(uow.session).get(access.project_id, name, for_update=True)
             self._authorizer.require(uow.session, context.principal, self._action(job.kind), project)
-            active = RunRepository(uow.session).active_of(job)
-            if active is not None:
-                raise JobRunningError(
-                    f"Run {active.id} of job {name!r} is {active.state}.", hint="Wait for it, or cancel it."
-                )
+            _require_none(RunRepository(uow.session).active_of(job))
             kind = self._kinds.load(job.kind)
             chosen = kind.accept(access.project, {**job.arguments, **(arguments or {})})
             run = self._queue.enqueue(
@@ -204,9 +200,13 @@ class JobService:
         """The same work again as a new run, for who asks."""
         with self._database.write() as uow:
             access = self._authorizer.require(uow.session, context.principal, Action.JOB_RUN, project)
-            old = RunRepository(uow.session).get(access.project_id, run_id)
+            runs = RunRepository(uow.session)
+            old = runs.get(access.project_id, run_id)
             if old.state in ACTIVE:
                 raise RunNotEndedError(f"The run is {old.state}.", hint="Wait for it, or cancel it first.")
+            if old.job_id is not None:
+                JobRepository(uow.session).lock(old.job_id)
+            _require_none(runs.active_like(old))
             kind = self._kinds.load(old.kind)
             launches = kind.launches
             if launches is not None:
@@ -238,6 +238,8 @@ class JobService:
         run.cancel_requested = True
         if run.state == RunState.QUEUED.value:
             run.state, run.finished_at = RunState.CANCELLED.value, self._clock.now()
+            # What an earlier attempt has running elsewhere need not wait for the time of the next one.
+            run.not_before = min(run.not_before, run.finished_at)
 
     def _action(self, kind: str) -> Action:
         """What somebody must be allowed to do who launches this kind; raises InvalidInputError where nobody can."""
@@ -272,3 +274,10 @@ class JobService:
         self, uow: UnitOfWork, context: RequestContext, action: Action, project_id: UUID, subject: str, **detail: object
     ) -> None:
         self._audit.record(uow.session, context, action, project_id=project_id, subject=subject, **detail)
+
+
+def _require_none(active: JobRun | None) -> None:
+    """One run at a time."""
+    if active is not None:
+        of = f"of job {active.job_name!r}" if active.job_name else "about the same thing"
+        raise JobRunningError(f"Run {active.id} {of} is {active.state}.", hint="Wait for it, or cancel it.")
