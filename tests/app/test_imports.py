@@ -602,7 +602,9 @@ def rules(landing: Landing, *expected: dict[str, Any]) -> None:
 
 
 def validations(landing: Landing) -> list[dict[str, Any]]:
-    answer = landing.world.call("GET", f"{P}/feature-groups/teams/versions/1/validations", landing.world.key("football"))
+    answer = landing.world.call(
+        "GET", f"{P}/feature-groups/teams/versions/1/validations", landing.world.key("football")
+    )
     return list(answer.json["items"])
 
 

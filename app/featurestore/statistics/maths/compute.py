@@ -61,6 +61,7 @@ from app.featurestore.statistics.maths.histograms import (
     new_counter,
     text_histogram,
     with_labels,
+    with_quantiles,
 )
 from app.featurestore.statistics.maths.kinds import Kind, kind_of, values_of
 from app.featurestore.statistics.maths.options import (
@@ -248,7 +249,8 @@ class _Computation:
 
     def _histogram(self, group: _Group, name: str, counters: Mapping[str, Counter]) -> Histogram | None:
         if name in counters:
-            histogram = counters[name].histogram()
+            assert group.sample is not None
+            histogram = with_quantiles(counters[name].histogram(), group.sample.columns[name])
             is_time = group.kinds[name] is Kind.TIME
             return with_labels(histogram, self._scan.schema.field(name).type) if is_time else histogram
         summary = group.others.get(name)
