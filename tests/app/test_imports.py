@@ -623,9 +623,10 @@ def test_rows_that_a_later_attempt_reads_are_held_against_the_rules_again(
     def dying(*_: Any) -> Any:
         raise Crash
 
-    with monkeypatch.context() as patched, pytest.raises(Crash):
+    with monkeypatch.context() as patched:
         patched.setattr(container.tables, "write", dying)
-        container.execution.execute(attempt)
+        with pytest.raises(Crash):
+            container.execution.execute(attempt)
     container.runs.lost(attempt)
     landing.parquet("x", pa.table({"id": [2], "n": [1_000]}))
     error_of(finish(landing.world, run_id), "validation-failed")
@@ -647,9 +648,10 @@ def test_a_report_outlives_what_dies_after_the_commit(landing: Landing, monkeypa
         written(*args)
         raise Crash
 
-    with monkeypatch.context() as patched, pytest.raises(Crash):
+    with monkeypatch.context() as patched:
         patched.setattr(container.tables, "write", dying)
-        container.execution.execute(attempt)
+        with pytest.raises(Crash):
+            container.execution.execute(attempt)
     assert [(report["passed"], report["table_version"]) for report in validations(landing)] == [(True, None)]
     container.runs.lost(attempt)
     landing.remove("x")

@@ -30,7 +30,6 @@ from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.rules import (
     GroupSpec,
     require_roles,
-    require_statistics,
     resolve_features,
 )
 from app.featurestore.locations.models import LocationState
@@ -103,8 +102,8 @@ class FeatureGroupService:
         access = self._require_free(context, project, spec)
         features = resolve_features(spec, frame.schema if frame else None)
         primary_key = require_roles(spec, features)
-        require_statistics(spec.statistics, [feature.name for feature in features])
         schema = group_schema(features)
+        self._follower.require_statistics(spec.statistics, schema)
         expectations = self._inspector.accept(spec.expectations, schema)
         rows = conform(frame, schema) if frame else None
         admission = self._inspector.admit(context, Inspection(access.project_id, None, expectations), rows)
@@ -155,6 +154,7 @@ class FeatureGroupService:
             group = self._load(uow.session, context, Action.FEATURE_GROUP_UPDATE, project, name, version)
             if expected_revision not in (None, group.revision):
                 raise RevisionStaleError(f"The feature group is at revision {group.revision}, not {expected_revision}.")
+            self._follower.require_statistics(command.statistics, group_schema(group.features))
             _apply(group, command)
             self._finish_update(uow, context, group)
             return FeatureGroupInfo.of(group)
@@ -332,7 +332,6 @@ def _apply(group: FeatureGroup, command: UpdateFeatureGroup) -> None:
     if command.jobs is not None:
         group.jobs = list(command.jobs)
     if command.statistics is not None:
-        require_statistics(command.statistics, [feature.name for feature in group.features])
         group.statistics = command.statistics
     features = {feature.name: feature for feature in group.features}
     for name, description in (command.feature_descriptions or {}).items():

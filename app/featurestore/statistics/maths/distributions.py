@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from app.featurestore.statistics.maths.descriptive import finite
-from app.featurestore.statistics.maths.ground import Ground, Histogram, common_ground
+from app.featurestore.statistics.maths.ground import PLAIN, Ground, Histogram, common_ground
 from app.featurestore.statistics.maths.histograms import EVENLY, places_of
 from app.featurestore.statistics.maths.kinds import Floats
 from app.featurestore.statistics.maths.sampling import SAMPLE_ROWS
@@ -34,7 +34,7 @@ class Shares:
     new: Floats
     at: Floats | None = None
     is_binned: bool = False
-    ground: Ground = Ground()
+    ground: Ground = PLAIN
 
 
 def shares_of(old: Histogram, new: Histogram) -> Shares | None:

@@ -14,10 +14,10 @@
 A column is `drifted` from a PSI of 0.2 on, `moderate` from 0.1 on, below `stable`: the rule of thumb of credit scoring (Siddiqi,
 "Credit Risk Scorecards", 2006, and Yurdakul and Naranjo, 2020, report it as 0.1 and 0.25; many tools take 0.2, the stricter).
 The larger of two counts: over the bins of the histograms, and over tenths of the old side (`psi_by_tenths`), which one value
-far out does not blind. A PSI that chance alone brings about with so few rows is no reason, see `distributions.chance_index`. `ks`
-is the larger one, too. The same goes for the share of values that are missing, null or NaN: a difference of 0.05 is moderate, 0.2 is drifted. `incomparable` are columns that
-are of another kind now, or of which one side has no histogram. The last verdict is the worst of all columns that can be
-compared.
+far out does not blind. A PSI that chance alone brings about with so few rows is no reason, see `distributions.chance_index`.
+`ks` is the larger one, too. The same goes for the share of values that are missing, null or NaN: a difference of 0.05 is
+moderate, 0.2 is drifted. `incomparable` are columns that are of another kind now, or of which one side has no histogram. The
+last verdict is the worst of all columns that can be compared.
 """
 
 import math

@@ -43,10 +43,14 @@ class Ground:
         return found if math.isfinite(found) else None
 
 
+PLAIN: Final = Ground()
+"""Numbers as they are."""
+
+
 def common_ground(*histograms: Histogram) -> Ground:
     """Of histograms of columns of the same kind, whose units may differ."""
     numbers = [each for histogram in histograms for each in _exact(histogram, _places(histogram))]
-    zero = 0 if any(isinstance(each, float) for each in numbers) else min(numbers)
+    zero = 0 if any(isinstance(each, float) for each in numbers) else int(min(numbers))
     _, power = math.frexp(max(abs(float(each - zero)) for each in numbers))
     is_time = any("unit" in histogram for histogram in histograms)
     return Ground(zero, power if abs(power) > _ORDINARY else 0, is_time)

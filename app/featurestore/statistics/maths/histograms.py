@@ -5,9 +5,9 @@
     {"kind": "top", "values": ["a", "b"], "counts": [7, 2], "other": 30, "error": 0}
 
 A bin holds its lower edge, and the last bin of floats its upper one too. `quantiles` are 51 values of the column itself, the
-smallest first, with a fiftieth of all values from each to the next: bins say little where one value lies far out. Times have `unit` (of the whole numbers in `edges`
-and `values`, since 1970) and `labels`, the same as ISO text. `other` is what is not among the most frequent texts, each of
-which may have been there up to `error` times more than counted.
+smallest first, with a fiftieth of all values from each to the next: bins say little where one value lies far out. Times have
+`unit` (of the whole numbers in `edges`, `values` and `quantiles`, since 1970) and `labels`, the same as ISO text. `other` is what
+is not among the most frequent texts, each of which may have been there up to `error` times more than counted.
 """
 
 from typing import Any, Final, Protocol, TypeAlias
