@@ -1,5 +1,6 @@
 """Statistics of a feature group: computed in the background, kept per commit, for who may read the rows."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -299,3 +300,27 @@ def test_a_training_dataset_has_its_own_after_each_write(world: World) -> None:
     world.call("DELETE", f"{path}/ages/versions/1", key)
     with world.container.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Statistics)) == 1
+
+
+def test_none_outlive_a_group_that_is_deleted_while_they_are_stored(
+    tmp_path: Path, postgres_url: str, local_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path / "data", postgres_url, local_warehouse, statistics=StatisticsSettings())
+    world.projects("football")
+    create(world)
+    replace, deletions = repository.StatisticsRepository.replace, []
+
+    def slowly(self: repository.StatisticsRepository, statistics: Statistics) -> None:
+        deletion = threading.Thread(target=lambda: world.call("DELETE", GROUP, world.key("football")))
+        deletions.append(deletion)
+        deletion.start()
+        deletion.join(1)
+        replace(self, statistics)
+
+    monkeypatch.setattr(repository.StatisticsRepository, "replace", slowly)
+    world.work()
+    deletions[0].join(20)
+    assert world.call("GET", GROUP, world.key("football")).status_code == 404
+    with world.container.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Statistics)) == 0
+    world.container.database.engine.dispose()

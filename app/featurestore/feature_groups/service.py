@@ -189,8 +189,10 @@ class FeatureGroupService:
             has_table = bool(group.location)
             if has_table:
                 self._locations.mark(uow.session, group.location, LocationState.DOOMED)
-            self._follower.group_deleted(uow.session, group)
             uow.session.delete(group)
+            # First, so that whoever writes about it at this moment has ended, and what they wrote is found.
+            uow.session.flush()
+            self._follower.group_deleted(uow.session, group)
             self._record(uow, context, Action.FEATURE_GROUP_DELETE, group)
             uow.commit()
         if has_table:

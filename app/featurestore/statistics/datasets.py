@@ -31,6 +31,10 @@ class TrainingDatasetSubjects:
         dataset = self._find(session, project_id, subject_id)
         return None if dataset is None else _of_dataset(dataset)
 
+    def hold(self, session: Session, subject: Subject) -> bool:
+        found = select(TrainingDataset.id).where(TrainingDataset.id == subject.id)
+        return session.scalar(found.with_for_update()) is not None
+
     def schema(self, session: Session, subject: Subject) -> pa.Schema:
         return schema_of(self._get(session, subject).manifest)
 

@@ -48,7 +48,7 @@ class StatisticsKind:
         options = StatisticsOptions.of(run.arguments["options"] or subject.options)
         content = compute_statistics(scan, options, run.log.progress)
         with self._database.write() as uow:
-            if kind.find(uow.session, run.project_id, subject.id) is not None:
+            if kind.hold(uow.session, subject):
                 StatisticsRepository(uow.session).replace(self._row(subject, scan, options, content, run))
             uow.commit()
         run.log.line(f"Statistics of {subject.name} version {subject.version}: {content['rows']:,} rows.")

@@ -73,6 +73,9 @@ class SubjectKind(Protocol):
 
     def find(self, session: Session, project_id: UUID, subject_id: UUID) -> Subject | None: ...
 
+    def hold(self, session: Session, subject: Subject) -> bool:
+        """Whether it is still there; then nobody deletes it before the transaction is over."""
+
     def schema(self, session: Session, subject: Subject) -> pa.Schema: ...
 
     def rows(self, session: Session, subject: Subject) -> OpenScan:
@@ -97,6 +100,11 @@ class FeatureGroupSubjects:
     def find(self, session: Session, project_id: UUID, subject_id: UUID) -> Subject | None:
         group = self._find(session, project_id, subject_id)
         return None if group is None or group.kind != CACHED else _of_group(group)
+
+    def hold(self, session: Session, subject: Subject) -> bool:
+        return (
+            session.scalar(select(FeatureGroup.id).where(FeatureGroup.id == subject.id).with_for_update()) is not None
+        )
 
     def schema(self, session: Session, subject: Subject) -> pa.Schema:
         return group_schema(self._get(session, subject).features)

@@ -291,8 +291,10 @@ class TrainingDatasetService(TrainingDatasetInsertion):
 
     def _discard(self, uow: UnitOfWork, dataset: TrainingDataset) -> None:
         self._locations.mark(uow.session, dataset.location, LocationState.DOOMED, files_of(dataset.manifest))
-        self._follower.dataset_deleted(uow.session, dataset)
         uow.session.delete(dataset)
+        # First, so that whoever writes about it at this moment has ended, and what they wrote is found.
+        uow.session.flush()
+        self._follower.dataset_deleted(uow.session, dataset)
 
 
 @contextmanager
