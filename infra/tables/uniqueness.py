@@ -21,8 +21,9 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
-# A space keeps it clear of feature names.
+# A space keeps them clear of feature names.
 _ROW: Final = "row number"
+_TIMES: Final = quoted("how often")
 T = TypeVar("T")
 
 
@@ -68,10 +69,10 @@ def _duplicates(reader: object, names: Sequence[str], examples: int) -> Duplicat
     complete = " AND ".join(f"{name} IS NOT NULL" for name in names)
     with _connected(reader) as connection:
         connection.execute(
-            f"CREATE TEMP TABLE twice AS SELECT {listed}, count(*) AS times, min({quoted(_ROW)}) AS {quoted(_ROW)} "  # noqa: S608 quoted
+            f"CREATE TEMP TABLE twice AS SELECT {listed}, count(*) AS {_TIMES}, min({quoted(_ROW)}) AS {quoted(_ROW)} "  # noqa: S608 quoted
             f"FROM uploaded WHERE {complete} GROUP BY {listed} HAVING count(*) > 1"
         )
-        total = connection.execute("SELECT coalesce(sum(times), 0)::BIGINT FROM twice").fetchone()
+        total = connection.execute(f"SELECT coalesce(sum({_TIMES}), 0)::BIGINT FROM twice").fetchone()  # noqa: S608 ours
         first = connection.execute(
             f"SELECT {quoted(_ROW)}, {shown} FROM twice ORDER BY {quoted(_ROW)} LIMIT ?",  # noqa: S608 quoted
             [examples],

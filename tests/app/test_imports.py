@@ -644,3 +644,69 @@ def test_two_imports_of_one_group_follow_each_other(landing: Landing) -> None:
         )
         landing.world.work()
     assert len(subjects) == 1
+
+
+# rules
+
+
+def rules(landing: Landing, *expected: dict[str, Any]) -> None:
+    path, key = f"{P}/feature-groups/teams/versions/1/expectations", landing.world.key("football")
+    assert landing.world.call("PUT", path, key, json={"rules": list(expected)}).status_code == 200
+
+
+def validations(landing: Landing) -> list[dict[str, Any]]:
+    answer = landing.world.call(
+        "GET", f"{P}/feature-groups/teams/versions/1/validations", landing.world.key("football")
+    )
+    return list(answer.json["items"])
+
+
+def test_rows_that_a_later_attempt_reads_are_held_against_the_rules_again(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt was let pass with other rows, and wrote nothing of them."""
+    landing.parquet("x", pa.table({"id": [1], "n": [1]}))
+    assert landing.run(path="x")["state"] == "succeeded"
+    rules(landing, {"rule": "range", "column": "n", "max": 9})
+    run_id = start(landing.world, "import_files", path="x", mode="append")
+    container = landing.world.container
+    attempt = container.runs.take("dies", per_project=10)
+    assert attempt is not None
+
+    def dying(*_: Any) -> Any:
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(container.tables, "write", dying)
+        with pytest.raises(Crash):
+            container.execution.execute(attempt)
+    container.runs.lost(attempt)
+    landing.parquet("x", pa.table({"id": [2], "n": [1_000]}))
+    error_of(finish(landing.world, run_id), "validation-failed")
+    assert [row["n"] for row in landing.rows()] == [1]
+    assert [(report["passed"], report["table_version"]) for report in validations(landing)] == [(False, None)]
+
+
+def test_a_report_outlives_what_dies_after_the_commit(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    landing.parquet("x", pa.table({"id": [1], "n": [1]}))
+    assert landing.run(path="x")["state"] == "succeeded"
+    rules(landing, {"rule": "range", "column": "n", "max": 9})
+    run_id = start(landing.world, "import_files", path="x", mode="append")
+    container = landing.world.container
+    attempt = container.runs.take("dies", per_project=10)
+    assert attempt is not None
+    written = container.tables.write
+
+    def dying(*args: Any) -> Any:
+        written(*args)
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(container.tables, "write", dying)
+        with pytest.raises(Crash):
+            container.execution.execute(attempt)
+    assert [(report["passed"], report["table_version"]) for report in validations(landing)] == [(True, None)]
+    container.runs.lost(attempt)
+    landing.remove("x")
+    assert finish(landing.world, run_id)["state"] == "succeeded"
+    assert [(report["passed"], report["table_version"]) for report in validations(landing)] == [(True, 1)]

@@ -1,5 +1,6 @@
 """Statistics of a feature group: computed in the background, kept per commit, for who may read the rows."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from app.featurestore.statistics import repository
 from app.featurestore.statistics.models import Statistics
@@ -106,12 +107,70 @@ class TestAfterACommit:
         assert column(statistics(world), "id")["descriptive"] is None
 
     @pytest.mark.parametrize(
-        "options", [{"columns": ["height"]}, {"bins": 1}, {"correlation_method": "kendall"}, {"colour": "red"}]
+        "options",
+        [
+            {"columns": ["height"]},
+            {"columns": ["age", "age"]},
+            {"bins": 1},
+            {"correlation_method": "kendall"},
+            {"colour": "red"},
+        ],
     )
     def test_what_cannot_be_computed_is_refused_at_once(self, world: World, options: dict[str, Any]) -> None:
         assert create(world, statistics=options).status_code == 422
         assert create(world).status_code == 201
         assert world.call("PATCH", GROUP, world.key("football"), json={"statistics": options}).status_code == 422
+
+    def test_more_numbers_than_a_matrix_has_are_refused_where_they_are_named(self, world: World) -> None:
+        table = pa.table({f"n{number}": [1, 2] for number in range(51)})
+        command: dict[str, Any] = {"name": "wide", "statistics": {"columns": table.column_names}}
+        refused = world.call("POST", GROUPS, world.key("football"), **frame_request(table, command))
+        assert (refused.status_code, refused.json["code"]) == (422, "invalid-input")
+        assert "51 numeric columns" in refused.json["detail"]
+
+    @pytest.mark.parametrize("of", ["commit", "asking", "rules"])
+    def test_the_warehouse_is_looked_at_outside_of_transactions(
+        self, world: World, of: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slow object store must not hold connections of the database."""
+        create(world)
+        world.work()
+        insert(world, [7], [1.0])
+        snapshot = world.container.tables.snapshot
+        held: list[int] = []
+
+        def looked(*args: Any) -> Any:
+            held.append(world.container.database.engine.pool.checkedout())  # type: ignore[attr-defined]  # of pools that have a size
+            return snapshot(*args)
+
+        monkeypatch.setattr(world.container.tables, "snapshot", looked)
+        if of == "asking":
+            asked = world.call("POST", f"{GROUP}/statistics", world.key("football"), json={"options": {"bins": 5}})
+            assert asked.status_code == 202
+        elif of == "rules":
+            rules = {"rules": [{"rule": "not_null", "columns": ["id"]}]}
+            assert world.call("PUT", f"{GROUP}/expectations", world.key("football"), json=rules).status_code == 200
+            assert world.call("POST", f"{GROUP}/validations", world.key("football"), json={}).status_code == 202
+        world.work()
+        assert held
+        assert set(held) == {0}
+
+    def test_states_are_told_without_what_they_hold(self, world: World) -> None:
+        create(world)
+        world.work()
+        asked: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            asked.append(statement)
+
+        engine = world.container.database.engine
+        event.listen(engine, "before_cursor_execute", note)
+        assert len(statistics(world, "/states").json["items"]) == 1
+        assert statistics(world, "?state=99").json["candidates"] == ["0"]
+        event.remove(engine, "before_cursor_execute", note)
+        lists = [each for each in asked if "FROM statistics" in each and "LIMIT" not in each]
+        assert lists
+        assert not any("content" in each for each in lists)
 
     def test_they_go_with_the_group(self, world: World) -> None:
         create(world)
@@ -241,3 +300,27 @@ def test_a_training_dataset_has_its_own_after_each_write(world: World) -> None:
     world.call("DELETE", f"{path}/ages/versions/1", key)
     with world.container.database.read() as session:
         assert session.scalar(select(func.count()).select_from(Statistics)) == 1
+
+
+def test_none_outlive_a_group_that_is_deleted_while_they_are_stored(
+    tmp_path: Path, postgres_url: str, local_warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(tmp_path / "data", postgres_url, local_warehouse, statistics=StatisticsSettings())
+    world.projects("football")
+    create(world)
+    replace, deletions = repository.StatisticsRepository.replace, []
+
+    def slowly(self: repository.StatisticsRepository, statistics: Statistics) -> None:
+        deletion = threading.Thread(target=lambda: world.call("DELETE", GROUP, world.key("football")))
+        deletions.append(deletion)
+        deletion.start()
+        deletion.join(1)
+        replace(self, statistics)
+
+    monkeypatch.setattr(repository.StatisticsRepository, "replace", slowly)
+    world.work()
+    deletions[0].join(20)
+    assert world.call("GET", GROUP, world.key("football")).status_code == 404
+    with world.container.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Statistics)) == 0
+    world.container.database.engine.dispose()

@@ -197,6 +197,13 @@ def test_other_times(column: pa.Array, least: str, most: str) -> None:
     assert found["histogram"]["labels"] == [least, most]
 
 
+def test_the_first_number_of_all_is_a_time() -> None:
+    """numpy takes it for none."""
+    told = column_of(pa.array([-(2**63), 0], pa.timestamp("us", "UTC")))
+    assert told["descriptive"]["min"] == "-290308-12-21T19:59:05.224193Z"
+    assert "NaT" not in "".join(told["histogram"]["labels"])
+
+
 def test_texts() -> None:
     texts = ["åäö", "", None, "💚" * 300, "åäö", "a" * 256, "a" * 257, "a" * 257]
     for column in (pa.array(texts), pa.array(texts).dictionary_encode(), pa.chunked_array([texts[:3], texts[3:]])):

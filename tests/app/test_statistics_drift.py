@@ -193,3 +193,49 @@ def test_columns_that_come_and_go() -> None:
     assert [column["name"] for column in found["columns"]] == ["b"]
     bare = computed(pa.table({"b": [1.0]}), descriptive=False, histograms=False, correlations=False, clusters=False)
     assert compare(bare, new)["columns"][0]["verdict"] == "incomparable"
+
+
+@pytest.mark.parametrize("draw", [lambda: CHANCE.pareto(1.0, ROWS), lambda: CHANCE.lognormal(0, 3, ROWS)])
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "stable"), (3.0, "moderate"), (10.0, "drifted")])
+def test_one_value_far_out_does_not_blind_it(draw: Any, factor: float, verdict: str) -> None:
+    """Nearly all rows are in the first of twenty equally wide bins."""
+    old, new = draw(), draw() * factor
+    found = drift(old, new)
+    assert found["psi"] < 0.05
+    assert found["ks"] == pytest.approx(ks_2samp(old, new).statistic, abs=0.03)
+    assert found["verdict"] in ({verdict, "drifted"} if factor > 1 else {verdict})
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: np.where(CHANCE.random(300) < 0.5, CHANCE.normal(-50, 1, 300), CHANCE.normal(50, 1, 300)),
+        lambda: np.where(CHANCE.random(300) < 0.8, 0.0, CHANCE.lognormal(0, 3, 300)),
+        lambda: CHANCE.integers(0, 25, 300),
+        lambda: CHANCE.standard_cauchy(40),
+    ],
+    ids=["a gap in the middle", "mostly zero", "whole", "few rows"],
+)
+def test_tenths_of_the_same_are_stable(draw: Any) -> None:
+    found = [drift(draw(), draw()) for _ in range(20)]
+    assert [each["verdict"] for each in found] == ["stable"] * 20
+    assert all(each["psi_by_tenths"] is not None for each in found)
+
+
+@pytest.mark.parametrize("apart", [1, 100])
+def test_whole_numbers_that_floats_cannot_tell_apart(apart: int) -> None:
+    old = 2**60 + CHANCE.integers(0, 30 * apart, ROWS)
+    assert drift(old, 2**60 + CHANCE.integers(0, 30 * apart, ROWS))["verdict"] == "stable"
+    moved = drift(old, old + 15 * apart)
+    assert moved["verdict"] == "drifted"
+    assert moved["wasserstein"] == pytest.approx(15 * apart, rel=0.1)
+    assert moved["ks"] == pytest.approx(0.5, abs=0.05)
+    few = drift(2**62 + CHANCE.integers(0, 3, ROWS), 2**62 + 3 + CHANCE.integers(0, 3, ROWS))
+    assert (few["ks"], few["wasserstein"]) == pytest.approx((1.0, 3.0), abs=0.1)
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e300, 1.7e308])
+def test_floats_near_the_ends_of_what_there_is(scale: float) -> None:
+    draws = [CHANCE.integers(-100, 101, ROWS) / 100 * max(scale, 1e-321) for _ in range(2)]
+    assert drift(*draws)["verdict"] == "stable"
+    assert drift(draws[0], np.abs(draws[1]))["verdict"] == "drifted"

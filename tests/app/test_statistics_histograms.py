@@ -30,6 +30,8 @@ def test_floats_as_numpy_counts_them(bins: int, scale: float) -> None:
     values = CHANCE.normal(size=100_000) * scale
     found = histogram(values, bins=bins)
     counts, edges = np.histogram(values, bins)
+    quantiles = np.quantile(values, np.linspace(0, 1, 51), method="nearest")
+    assert found.pop("quantiles") == pytest.approx(quantiles.tolist(), rel=1e-3)
     assert found == {"kind": "bins", "edges": edges.tolist(), "counts": counts.tolist()}
 
 
@@ -99,6 +101,16 @@ def test_few_values_are_counted_one_by_one(different: int, bins: int, kind: str)
         assert (found["values"], found["counts"]) == (exact.tolist(), counts.tolist())
     whole = histogram((values - 0.5).astype(np.int32), bins=bins)
     assert whole["kind"] == kind
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64()])
+@pytest.mark.parametrize("low", [-(2**63), 2**60, 2**63 - 5, 2**64 - 5])
+def test_few_values_that_floats_cannot_tell_apart(kind: pa.DataType, low: int) -> None:
+    values = [low + number for number in range(5) for _ in range(number + 1)]
+    fits = (0 if kind == pa.uint64() else -(2**63)) <= low and values[-1] < (2**64 if kind == pa.uint64() else 2**63)
+    if fits:
+        counted = {"kind": "values", "values": [low + number for number in range(5)], "counts": [1, 2, 3, 4, 5]}
+        assert histogram(pa.array(values, kind)) == counted
 
 
 def test_negative_and_constant() -> None:

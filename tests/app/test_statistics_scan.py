@@ -280,3 +280,16 @@ def test_columns_of_nulls(method: str) -> None:
     found = computed(nulls, correlation_method=method)
     assert {(column["count"], column["nulls"], column["completeness"]) for column in found["columns"]} == {(0, 7, 0.0)}
     assert found["clusters"]["count"] == 1
+
+
+@pytest.mark.parametrize(("columns", "asked", "bins"), [(3, 1_000, 1_000), (200, 1_000, 500), (6_000, 30, 20)])
+def test_bins_of_all_columns_together_are_bounded(columns: int, asked: int, bins: int) -> None:
+    assert StatisticsOptions(bins=asked).bins_among(columns) == bins
+
+
+def test_fewer_bins_of_many_columns() -> None:
+    numbers = CHANCE.normal(size=600)
+    found = computed(
+        pa.table({f"n{number}": numbers for number in range(210)}), bins=1_000, correlations=False, clusters=False
+    )
+    assert {len(column["histogram"]["counts"]) for column in found["columns"]} == {100_000 // 210}

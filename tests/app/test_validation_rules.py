@@ -155,6 +155,22 @@ class TestRange:
     def test_whole_numbers_are_compared_exactly(self) -> None:
         assert failed({"rule": "range", "max": 2**53}, [2**53, 2**53 + 1]) == [1]
 
+    @pytest.mark.parametrize(
+        "bound",
+        ["1." + "0" * 900, "0" * 900 + "1", "1e0", "10e-1", "1" + "0" * 900 + "e-900"],
+        ids=lambda each: each[:3],
+    )
+    def test_a_decimal_may_be_written_at_length(self, bound: str) -> None:
+        assert failed({"rule": "range", "min": bound}, [Decimal("0.99"), Decimal(1)], pa.decimal128(10, 2)) == [0]
+
+    @pytest.mark.parametrize("bound", ["0", "0e-999999999", "-0e5", "0." + "0" * 900], ids=lambda each: each[:3])
+    def test_nought_is_nought(self, bound: str) -> None:
+        assert failed({"rule": "range", "max": bound}, [Decimal("0.01"), Decimal(0)], pa.decimal128(10, 2)) == [0]
+
+    @pytest.mark.parametrize("bound", ["1e37", "-99999999999999999999999999999999999999", "1e-38"])
+    def test_the_largest_and_smallest_decimals(self, bound: str) -> None:
+        assert failed({"rule": "range", "min": bound, "max": bound}, [Decimal(0)], pa.decimal128(38, 38)) == [0]
+
     def test_times_are_compared_as_moments(self) -> None:
         noon = [NOW, NOW + timedelta(microseconds=1)]
         kind = pa.timestamp("us", "UTC")
@@ -188,6 +204,11 @@ class TestUnique:
         assert (found.rows_failed, found.rows_passed) == (4, 1)
         shown = [(example.row, example.column, example.value) for example in found.examples]
         assert shown == [(0, "id, day", "7, a"), (1, "id, day", "1, b")]
+
+    @pytest.mark.parametrize("name", ["times", "twice", "uploaded", "count"])
+    def test_a_column_may_be_called_like_something_of_the_engine(self, name: str) -> None:
+        found = one({"rule": "unique", "columns": [name]}, pa.table({name: [0, 0, 7]}))
+        assert (found.passed, found.rows_failed) == (False, 2)
 
     def test_a_null_is_like_no_other(self) -> None:
         table = pa.table({"id": pa.array([None, None, 1], pa.int64()), "day": ["a", "a", "a"]})
@@ -224,6 +245,22 @@ class TestRegex:
         with pytest.raises(EngineLimitError, match="seconds"):
             evaluated([rule], texts, seconds=0.5)
         assert time.monotonic() - started < 20
+
+    def test_so_is_comparing_rows_with_each_other(self) -> None:
+        table = pa.table({"x": range(2_000)})
+
+        def slow(columns: Any) -> pa.RecordBatchReader:
+            def batches() -> Any:
+                for batch in table.to_batches(max_chunksize=100):
+                    time.sleep(0.05)
+                    yield batch.select(list(columns))
+
+            return pa.RecordBatchReader.from_batches(table.select(list(columns)).schema, batches())
+
+        evaluator = Evaluator(duplicates=DuckDbDuplicateFinder(), clock=FixedClock(), seconds=1.3)
+        unique = Expectations.read({"rules": [{"rule": "unique", "columns": ["x"]}]})
+        with pytest.raises(EngineLimitError, match="seconds"):
+            evaluator.evaluate(unique, RowsToCheck(table.schema, slow))
 
 
 class TestAboutAllRows:
@@ -288,12 +325,19 @@ class TestWhatIsRefused:
             ({"rule": "not_null", "columns": ["id"], "colour": 1}, "colour"),
             ({"rule": "range", "column": "id"}, "min, max or both"),
             ({"rule": "range", "column": "id", "min": 2, "max": 1}, "above"),
+            ({"rule": "range", "column": "id", "min": 1, "max": 1, "exclusive_max": True}, "no value"),
+            ({"rule": "range", "column": "id", "max": 1, "exclusive_min": True}, "goes with min"),
             ({"rule": "range", "column": "id", "min": 0.5}, "whole number"),
+            ({"rule": "in_set", "column": "single", "values": [1e39]}, "more than a float holds"),
             ({"rule": "range", "column": "id", "min": 2**63}, "64 bits"),
             ({"rule": "range", "column": "id", "min": True}, "valid"),
             ({"rule": "range", "column": "score", "min": math.inf}, "finite"),
             ({"rule": "range", "column": "score", "min": 10**400}, "not a number"),
             ({"rule": "range", "column": "price", "min": "NaN"}, "a number"),
+            ({"rule": "range", "column": "price", "min": "1e-999999999"}, "38 digits"),
+            ({"rule": "range", "column": "price", "min": "1e999999999"}, "38 digits"),
+            ({"rule": "range", "column": "price", "min": 5e-324}, "38 digits"),
+            ({"rule": "range", "column": "price", "min": "1e38"}, "38 digits"),
             ({"rule": "range", "column": "text", "min": "a"}, "numbers, dates and times"),
             ({"rule": "range", "column": "day", "min": "soon"}, "a date"),
             ({"rule": "range", "column": "at", "min": 5}, "a time"),

@@ -11,8 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from hops.featurestore import default
 from hops.featurestore.errors import InvalidInputError, ValidationFailedError
-from hops.featurestore.expectation_rules import rules_of
+from hops.featurestore.expectation_rules import expectations_of, rules_of
+from hops.featurestore.validations import Expectations
 from tests.cloud_sdk.gateway import json_reply, page, problem
 
 GROUP = "/projects/football/feature-groups/players/versions/1"
@@ -255,6 +257,22 @@ class TestPanderaItself:
                 rules_of(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "expectations"),
+    [
+        ([NOT_NULL], {"policy": "strict", "rules": [NOT_NULL]}),
+        ({"policy": "report", "rules": [NOT_NULL]}, {"policy": "report", "rules": [NOT_NULL]}),
+        (Expectations("report", [NOT_NULL], 4), {"policy": "report", "rules": [NOT_NULL]}),
+        (SUITE, {"policy": "strict", "rules": RULES_OF_SUITE}),
+        (schema(column("id", nullable=False)), {"policy": "strict", "rules": [NOT_NULL]}),
+        (Expectations("strict", []), {}),
+    ],
+    ids=["rules", "with a policy", "those of another group", "suite", "pandera", "none"],
+)
+def test_of_a_group_that_is_made(given, expectations):
+    assert expectations_of(given) == expectations
+
+
 class TestAsked:
     def test_set_get_and_remove(self, fs, sdk_gateway):
         stored = {"policy": "report", "rules": [NOT_NULL], "revision": 3, "a_field_of_a_newer_gateway": 1}
@@ -348,3 +366,29 @@ def test_against_a_gateway(live_world):
         assert connection.set_expectations("others", other, policy="report").rules == other.rules
         connection.remove_expectations("players")
         assert connection.get_expectations("players").rules == []
+
+
+def test_a_group_is_made_with_its_rules_or_not_at_all(live_world):
+    import hops.featurestore as fs
+
+    live_world.projects("football")
+    connection = live_world.connect("football")
+    default.use_connection(connection)
+    try:
+        frame = pd.DataFrame({"id": [1, 2], "age": [20, 30]})
+        adults = {"rule": "range", "column": "age", "min": 18}
+        with pytest.raises(InvalidInputError, match="no feature 'height'"):
+            fs.create_featuregroup(frame, "players", expectations=[{**adults, "column": "height"}])
+        with pytest.raises(ValidationFailedError):
+            fs.create_featuregroup(frame, "players", expectations=[{**adults, "min": 25}])
+        assert fs.get_featuregroups() == []
+        fs.create_featuregroup(frame, "players", expectations=[adults])
+        fs.create_featuregroup(
+            None, "empty", schema={"age": "INT"}, expectations={"policy": "report", "rules": [adults]}
+        )
+        assert [fs.get_expectations(name).policy for name in ("players", "empty")] == ["strict", "report"]
+        with pytest.raises(ValidationFailedError):
+            fs.insert_into_featuregroup(pd.DataFrame({"id": [3], "age": [3]}), "players")
+    finally:
+        default.forget_connection()
+        connection.close()

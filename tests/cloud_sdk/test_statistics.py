@@ -7,6 +7,7 @@ import pytest
 from app.settings import StatisticsSettings
 from hops.featurestore import default, errors
 from hops.featurestore.errors import InvalidInputError, StatisticsMissingError
+from hops.featurestore.statistics_options import statistics_options
 from tests.cloud_sdk.background import working
 from tests.world import listening, make_world
 
@@ -202,3 +203,16 @@ class TestDrift:
     def test_where_there_is_nothing_before(self, players):
         with pytest.raises(StatisticsMissingError, match="no earlier state"):
             players.compare_statistics("players")
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [pd.Index(["a", "b"]), np.array(["a", "b"]), pd.Series(["a", "b"]), ("a", "b"), iter(["a", "b"])],
+    ids=lambda each: type(each).__name__,
+)
+def test_columns_may_come_as_pandas_has_them(columns):
+    assert statistics_options(stat_columns=columns) == {"columns": ["a", "b"]}
+
+
+def test_no_columns_are_all_of_them():
+    assert statistics_options(stat_columns=pd.DataFrame().columns) is None

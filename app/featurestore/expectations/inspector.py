@@ -89,6 +89,26 @@ class Admitted:
         ValidationReportRepository(session).keep(row)
 
 
+@dataclass(frozen=True)
+class AdmittedBefore:
+    """Implements `Admission` where an earlier attempt was admitted, and died after its rows were committed."""
+
+    report: ValidationReport
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        results = self.report.content["results"]
+        return {
+            "report": str(self.report.id),
+            "passed": self.report.passed,
+            "rules": len(results),
+            "rules_failed": sum(not result["passed"] for result in results),
+        }
+
+    def keep(self, session: Session, group: FeatureGroup, table_version: int) -> None:
+        ValidationReportRepository(session).note_version(group.id, self.report.id, table_version)
+
+
 class ExpectationInspector:
     """Implements `RowInspector`."""
 
@@ -112,25 +132,36 @@ class ExpectationInspector:
             return NothingAsked()
         report = self._evaluator.evaluate(Expectations.read(inspection.expectations), _to_check(rows))
         author = self._writer.author(context)
-        if report.policy == STRICT and not report.passed and not self._is_committed(context):
-            self._reject(report, author, inspection)
+        # On its own: a rejected insert leaves nothing else behind, and what dies after its commit could not tell any more.
+        self._keep(report, author, inspection)
+        if report.policy == STRICT and not report.passed and not self._was_admitted(context, inspection):
+            raise report.as_error(
+                "Nothing was written.",
+                "Mend the rows that `errors` shows and insert again, or ask for a change of the rules or of their policy.",
+            )
         return Admitted(report, author, self._writer)
 
-    def _is_committed(self, context: RequestContext) -> bool:
-        """Whether an earlier attempt of the request was admitted: its rows may be in the table, whatever is asked by now."""
-        return context.claim_id is not None and self._ledger.is_pinned(context.claim_id)
+    def admitted(self, context: RequestContext, inspection: Inspection) -> Admission:
+        if context.claim_id is None or inspection.feature_group_id is None:
+            return NothingAsked()
+        with self._database.read() as session:
+            reports = ValidationReportRepository(session)
+            report = reports.find(inspection.project_id, inspection.feature_group_id, context.claim_id)
+        return NothingAsked() if report is None else AdmittedBefore(report)
 
-    def _reject(self, report: Report, author: Author, inspection: Inspection) -> None:
-        if inspection.feature_group_id is not None:
-            row = self._writer.row(report, author, inspection.project_id, inspection.feature_group_id, INSERT)
-            # On its own, since the insert that it is about leaves nothing else behind.
-            with self._database.write() as uow:
-                ValidationReportRepository(uow.session).keep(row)
-                uow.commit()
-        raise report.as_error(
-            "Nothing was written.",
-            "Mend the rows that `errors` shows and insert again, or ask for a change of the rules or of their policy.",
-        )
+    def _was_admitted(self, context: RequestContext, inspection: Inspection) -> bool:
+        """Whether an earlier attempt was, with these very rows: they may be in the table, whatever is asked by now."""
+        if context.claim_id is None or inspection.is_read_again:
+            return False
+        return self._ledger.is_pinned(context.claim_id)
+
+    def _keep(self, report: Report, author: Author, inspection: Inspection) -> None:
+        if inspection.feature_group_id is None:
+            return
+        row = self._writer.row(report, author, inspection.project_id, inspection.feature_group_id, INSERT)
+        with self._database.write() as uow:
+            ValidationReportRepository(uow.session).keep(row)
+            uow.commit()
 
 
 def _to_check(rows: ConformedFrame) -> RowsToCheck:

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.featurestore.expectations.models import ValidationReport
@@ -18,6 +18,14 @@ class ValidationReportRepository:
         of = ValidationReport.project_id == project_id, ValidationReport.feature_group_id == feature_group_id
         return select(ValidationReport).where(*of)
 
+    def find(self, project_id: UUID, feature_group_id: UUID, report_id: UUID) -> ValidationReport | None:
+        return self._session.scalar(self.of_group(project_id, feature_group_id).where(ValidationReport.id == report_id))
+
+    def note_version(self, feature_group_id: UUID, report_id: UUID, table_version: int) -> None:
+        """The version that the rows of the report made, which is known only once they are committed."""
+        same = ValidationReport.feature_group_id == feature_group_id, ValidationReport.id == report_id
+        self._session.execute(update(ValidationReport).where(*same).values(table_version=table_version))
+
     def keep(self, report: ValidationReport) -> None:
         """In the place of one with its id. The oldest go where there are too many; none is kept of a group that is gone."""
         # One after the other: two attempts of one request may be here at once.
@@ -25,6 +33,10 @@ class ValidationReportRepository:
         if self._session.scalar(group) is None:
             return
         same = ValidationReport.feature_group_id == report.feature_group_id
+        of_this = select(ValidationReport.table_version).where(same, ValidationReport.id == report.id)
+        if report.table_version is None and self._session.scalar(of_this) is not None:
+            # Another attempt has ended meanwhile: that its rows are in the table is not forgotten.
+            return
         self._session.execute(delete(ValidationReport).where(same, ValidationReport.id == report.id))
         self._session.add(report)
         self._session.flush()

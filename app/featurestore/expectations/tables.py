@@ -54,7 +54,8 @@ class TableValidator:
         with self._database.read() as session:
             group = load_expected(session, self._authorizer, context, project, name, version)
             subject = self._subjects.get(session, group.project_id, SubjectRef(FEATURE_GROUP, name, version))
-            scan = self._subjects.scan(session, subject)
+            opened = self._subjects.rows(session, subject)
+        scan = opened()
         report = self._evaluator.evaluate(Expectations.read(group.expectations), _to_check(scan, progress))
         report_id = self._keep(context, group, report, scan.state)
         if not report.passed:

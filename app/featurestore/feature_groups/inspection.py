@@ -14,11 +14,15 @@ from tenancy.principals import RequestContext
 
 @dataclass(frozen=True)
 class Inspection:
-    """What rows are held against: what was expected when their request began. A group that is only being made has no id."""
+    """What rows are held against: what was expected when their request began. A group that is only being made has no id.
+
+    `is_read_again`: another attempt of the same request may bring other rows, as one that reads them from a source does.
+    """
 
     project_id: UUID
     feature_group_id: UUID | None
     expectations: dict[str, Any] | None
+    is_read_again: bool = False
 
 
 class Admission(Protocol):
@@ -37,3 +41,6 @@ class RowInspector(Protocol):
 
     def admit(self, context: RequestContext, inspection: Inspection, rows: ConformedFrame | None) -> Admission:
         """Raises what refuses the rows, nothing of which may have been written yet."""
+
+    def admitted(self, context: RequestContext, inspection: Inspection) -> Admission:
+        """What an earlier attempt of the request was given, whose rows are in the table."""

@@ -142,13 +142,3 @@ def _require_fit(names: Sequence[str], types: dict[str, pa.DataType], unfit: Seq
     for name in names:
         if any(check(types[name]) for check in unfit if callable(check)):
             raise InvalidInputError(f"{name!r} is a {to_hive(types[name])} and cannot {doing}.")
-
-
-def require_statistics(options: dict[str, Any] | None, features: Sequence[str]) -> None:
-    """Raises InvalidInputError where statistics are wanted of a feature that is not there."""
-    unknown = [name for name in (options or {}).get("columns", ()) if name not in features]
-    if unknown:
-        raise InvalidInputError(
-            f"Statistics are wanted of {str(unknown[0])[:80]!r}, and the group has no such feature.",
-            candidates=list(features)[:20],
-        )

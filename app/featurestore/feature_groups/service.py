@@ -30,7 +30,6 @@ from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.feature_groups.rules import (
     GroupSpec,
     require_roles,
-    require_statistics,
     resolve_features,
 )
 from app.featurestore.locations.models import LocationState
@@ -103,8 +102,8 @@ class FeatureGroupService:
         access = self._require_free(context, project, spec)
         features = resolve_features(spec, frame.schema if frame else None)
         primary_key = require_roles(spec, features)
-        require_statistics(spec.statistics, [feature.name for feature in features])
         schema = group_schema(features)
+        self._follower.require_statistics(spec.statistics, schema)
         expectations = self._inspector.accept(spec.expectations, schema)
         rows = conform(frame, schema) if frame else None
         admission = self._inspector.admit(context, Inspection(access.project_id, None, expectations), rows)
@@ -155,6 +154,7 @@ class FeatureGroupService:
             group = self._load(uow.session, context, Action.FEATURE_GROUP_UPDATE, project, name, version)
             if expected_revision not in (None, group.revision):
                 raise RevisionStaleError(f"The feature group is at revision {group.revision}, not {expected_revision}.")
+            self._follower.require_statistics(command.statistics, group_schema(group.features))
             _apply(group, command)
             self._finish_update(uow, context, group)
             return FeatureGroupInfo.of(group)
@@ -189,21 +189,34 @@ class FeatureGroupService:
             has_table = bool(group.location)
             if has_table:
                 self._locations.mark(uow.session, group.location, LocationState.DOOMED)
-            self._follower.group_deleted(uow.session, group)
             uow.session.delete(group)
+            # First, so that whoever writes about it at this moment has ended, and what they wrote is found.
+            uow.session.flush()
+            self._follower.group_deleted(uow.session, group)
             self._record(uow, context, Action.FEATURE_GROUP_DELETE, group)
             uow.commit()
         if has_table:
             self._locations.purge()
 
     def insert(
-        self, context: RequestContext, project: str, name: str, version: int, mode: WriteMode, frame: Frame
+        self,
+        context: RequestContext,
+        project: str,
+        name: str,
+        version: int,
+        mode: WriteMode,
+        frame: Frame,
+        *,
+        is_read_again: bool = False,
     ) -> InsertInfo:
-        """Write a frame once, however often the request comes; acknowledged means committed."""
+        """Write a frame once, however often the request comes; acknowledged means committed.
+
+        `is_read_again`: every attempt reads the frame anew, and asks `finish_insert` first.
+        """
         with self._database.read() as session:
             group = require_stored(self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version))
             schema, location, keys = group_schema(group.features), group.location, group.row_key
-            inspection = Inspection(group.project_id, group.id, group.expectations)
+            inspection = Inspection(group.project_id, group.id, group.expectations, is_read_again)
         rows = conform(frame, schema)
         admission = self._inspector.admit(context, inspection, rows)
         commit = self._commit(context, location, mode, rows, keys)
@@ -217,20 +230,22 @@ class FeatureGroupService:
         """End an insert of which an earlier attempt has committed the rows and nothing more; None where none has.
 
         For those whose rows may be others by now, or gone: `insert` finds the commit as well, but asks for the rows first.
-        What the group's rules made of the rows died with that attempt; they had let them pass.
+        What the group's rules made of the rows is what that attempt has kept.
         """
         pinned = self._ledger.find_pin(context.claim_id) if context.claim_id is not None else None
         if pinned is None:
             return None
         with self._database.read() as session:
             group = require_stored(self._load(session, context, Action.FEATURE_GROUP_INSERT, project, name, version))
-            location = group.location
+            location, inspection = group.location, Inspection(group.project_id, group.id, group.expectations)
         commit = self._tables.find_commit(location, str(context.claim_id), pinned)
         if commit is None:
             return None
         rows = commit.rows_inserted + commit.rows_updated
-        info = InsertInfo(rows, commit.rows_inserted, commit.rows_updated, commit.version, mode.value)
-        return self._note_insert(context, project, name, version, location, info)
+        admission = self._inspector.admitted(context, inspection)
+        counts = rows, commit.rows_inserted, commit.rows_updated
+        info = InsertInfo(*counts, commit.version, mode.value, admission.summary)
+        return self._note_insert(context, project, name, version, location, info, admission)
 
     def list_partitions(
         self, context: RequestContext, project: str, name: str, version: int
@@ -253,14 +268,13 @@ class FeatureGroupService:
         version: int,
         location: str,
         info: InsertInfo,
-        admission: Admission | None = None,
+        admission: Admission,
     ) -> InsertInfo:
         try:
             with self._database.write() as uow:
                 group = self._load(uow.session, context, Action.FEATURE_GROUP_INSERT, project, name, version)
                 FeatureGroupRepository(uow.session).note_table_version(group, info.table_version)
-                if admission is not None:
-                    admission.keep(uow.session, group, info.table_version)
+                admission.keep(uow.session, group, info.table_version)
                 self._follower.group_written(uow.session, group, context.principal.name)
                 detail = {"mode": info.mode, "rows": info.rows_received}
                 self._record(uow, context, Action.FEATURE_GROUP_INSERT, group, **detail)
@@ -320,7 +334,6 @@ def _apply(group: FeatureGroup, command: UpdateFeatureGroup) -> None:
     if command.jobs is not None:
         group.jobs = list(command.jobs)
     if command.statistics is not None:
-        require_statistics(command.statistics, [feature.name for feature in group.features])
         group.statistics = command.statistics
     features = {feature.name: feature for feature in group.features}
     for name, description in (command.feature_descriptions or {}).items():

@@ -125,9 +125,8 @@ class ImportService:
                 done = InsertInfo(rows, rows, 0, 0, CREATE)
             else:
                 mode = WriteMode(command.mode)
-                done = self._groups.insert(
-                    run.context, run.project, command.feature_group, command.version, mode, frame
-                )
+                target = run.project, command.feature_group, command.version
+                done = self._groups.insert(run.context, *target, mode, frame, is_read_again=True)
         if existing is not None:
             self._note_job(run, command, existing)
         run.log.line(f"Feature group {command.feature_group} version {command.version}: {done.rows_received:,} rows.")

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
+import pyarrow as pa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.featurestore.statistics.subjects import TRAINING_DATASET, Scan, Subject, SubjectRef
+from app.featurestore.statistics.subjects import TRAINING_DATASET, OpenScan, Scan, Subject, SubjectRef
 from app.featurestore.training_datasets.models import TrainingDataset
 from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.reading import schema_of
@@ -30,15 +31,27 @@ class TrainingDatasetSubjects:
         dataset = self._find(session, project_id, subject_id)
         return None if dataset is None else _of_dataset(dataset)
 
-    def scan(self, session: Session, subject: Subject) -> Scan:
-        dataset = self._find(session, subject.project_id, subject.id)
-        assert dataset is not None
+    def hold(self, session: Session, subject: Subject) -> bool:
+        found = select(TrainingDataset.id).where(TrainingDataset.id == subject.id)
+        return session.scalar(found.with_for_update()) is not None
+
+    def schema(self, session: Session, subject: Subject) -> pa.Schema:
+        return schema_of(self._get(session, subject).manifest)
+
+    def rows(self, session: Session, subject: Subject) -> OpenScan:
+        dataset = self._get(session, subject)
         files, schema = self._places.of(dataset), schema_of(dataset.manifest)
         paths = [file["path"] for file in dataset.manifest["files"]]
         data_format = self._formats.load(dataset.data_format)
-        return Scan(
+        scan = Scan(
             schema, dataset.rows, dataset.revision, lambda columns: files.read(paths, data_format, schema, columns)
         )
+        return lambda: scan
+
+    def _get(self, session: Session, subject: Subject) -> TrainingDataset:
+        dataset = self._find(session, subject.project_id, subject.id)
+        assert dataset is not None
+        return dataset
 
     def _find(self, session: Session, project_id: UUID, subject_id: UUID) -> TrainingDataset | None:
         found = TrainingDataset.project_id == project_id, TrainingDataset.id == subject_id

@@ -1,11 +1,14 @@
 """Has statistics computed after every commit."""
 
+from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.models import FeatureGroup
 from app.featurestore.jobs.queue import RunOrder, RunQueue
+from app.featurestore.statistics.maths.options import StatisticsOptions, require_options
 from app.featurestore.statistics.repository import StatisticsRepository
 from app.featurestore.statistics.subjects import FEATURE_GROUP, TRAINING_DATASET, run_subject
 from app.featurestore.training_datasets.models import TrainingDataset
@@ -19,6 +22,10 @@ class StatisticsFollower:
     def __init__(self, *, queue: RunQueue, after_commits: bool) -> None:
         self._queue = queue
         self._after_commits = after_commits
+
+    def require_statistics(self, options: dict[str, Any] | None, schema: pa.Schema) -> None:
+        if options is not None:
+            require_options(StatisticsOptions.of(options), schema)
 
     def group_written(self, session: Session, group: FeatureGroup, author: str) -> None:
         self._written(session, FEATURE_GROUP, group.id, group, author)

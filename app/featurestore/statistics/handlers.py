@@ -43,11 +43,12 @@ class StatisticsKind:
             subject = kind.find(session, run.project_id, UUID(run.arguments["id"]))
             if subject is None:
                 return {"skipped": "It was deleted meanwhile."}
-            scan = kind.scan(session, subject)
-        options = options_of(run.arguments["options"] or subject.options)
+            opened = kind.rows(session, subject)
+        scan = opened()
+        options = StatisticsOptions.of(run.arguments["options"] or subject.options)
         content = compute_statistics(scan, options, run.log.progress)
         with self._database.write() as uow:
-            if kind.find(uow.session, run.project_id, subject.id) is not None:
+            if kind.hold(uow.session, subject):
                 StatisticsRepository(uow.session).replace(self._row(subject, scan, options, content, run))
             uow.commit()
         run.log.line(f"Statistics of {subject.name} version {subject.version}: {content['rows']:,} rows.")
@@ -67,9 +68,3 @@ class StatisticsKind:
             computed_at=self._clock.now(),
             computed_by=run.requested_by,
         )
-
-
-def options_of(stored: Mapping[str, Any] | None) -> StatisticsOptions:
-    """As JSON has them."""
-    given = dict(stored or {})
-    return StatisticsOptions(**{**given, "columns": tuple(given.get("columns", ()))})

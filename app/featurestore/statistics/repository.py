@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, delete, select
@@ -24,9 +25,11 @@ class StatisticsRepository:
             found = found.where(Statistics.state == state)
         return self._session.scalar(found.order_by(Statistics.state.desc()).limit(1))
 
-    def latest(self, project_id: UUID, subject_id: UUID) -> Sequence[Statistics]:
-        """All that are kept, the latest first."""
-        return self._session.scalars(self.of_subject(project_id, subject_id).order_by(Statistics.state.desc())).all()
+    def states(self, project_id: UUID, subject_id: UUID) -> Sequence[tuple[int, int, datetime]]:
+        """State, rows and time of all that are kept, the latest first. Not what they hold, which may be megabytes of each."""
+        told = Statistics.state, Statistics.rows, Statistics.computed_at
+        found = self.of_subject(project_id, subject_id).with_only_columns(*told).order_by(Statistics.state.desc())
+        return [(state, rows, at) for state, rows, at in self._session.execute(found)]
 
     def replace(self, statistics: Statistics) -> None:
         """Bring these in the place of any others of the same state; the oldest go where there are too many."""

@@ -115,11 +115,11 @@ class StatisticsService:
     def _require_options(
         self, context: RequestContext, project: str, ref: SubjectRef, options: StatisticsOptions
     ) -> None:
-        """Before the writer's turn: it looks at the warehouse, for which nobody else should have to wait."""
+        """Before the writer's turn, for which nobody else should have to wait."""
         kind = self._subjects[ref.kind]
         with self._database.read() as session:
             access = self._authorizer.require(session, context.principal, kind.updates, project)
-            schema = kind.scan(session, kind.get(session, access.project_id, ref)).schema
+            schema = kind.schema(session, kind.get(session, access.project_id, ref))
         require_options(options, schema)
 
     def get(self, context: RequestContext, project: str, ref: SubjectRef, state: int | None = None) -> StatisticsInfo:
@@ -131,8 +131,8 @@ class StatisticsService:
         """The latest first."""
         with self._database.read() as session:
             access, subject = self._load(session, context, project, ref)
-            rows = StatisticsRepository(session).latest(access.project_id, subject.id)
-            return [StatesInfo(row.state, row.rows, row.computed_at) for row in rows]
+            states = StatisticsRepository(session).states(access.project_id, subject.id)
+            return [StatesInfo(*state) for state in states]
 
     def compare(self, context: RequestContext, project: str, question: DriftQuestion) -> dict[str, Any]:
         """How far one is from the other: two states of one subject, or of two, in any projects that the caller reads."""
@@ -156,7 +156,7 @@ def _require(session: Session, access: Access, subject: Subject, state: int | No
     repository = StatisticsRepository(session)
     found = repository.find(access.project_id, subject.id, state)
     if found is None:
-        known = [str(row.state) for row in repository.latest(access.project_id, subject.id)][:10]
+        known = [str(each) for each, _, _ in repository.states(access.project_id, subject.id)][:10]
         of_state = "" if state is None else f" of state {state}"
         raise StatisticsNotFoundError(
             f"There are no statistics{of_state} of {subject.name!r} version {subject.version}.",

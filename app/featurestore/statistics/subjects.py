@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import pyarrow as pa
@@ -59,6 +59,10 @@ class Scan:
         return self.read(columns)
 
 
+OpenScan: TypeAlias = Callable[[], Scan]
+"""The rows as they are when it is called."""
+
+
 class SubjectKind(Protocol):
     """One of the two. What it takes to read the statistics of one (`reads`), and to have them computed (`updates`)."""
 
@@ -69,8 +73,13 @@ class SubjectKind(Protocol):
 
     def find(self, session: Session, project_id: UUID, subject_id: UUID) -> Subject | None: ...
 
-    def scan(self, session: Session, subject: Subject) -> Scan:
-        """The rows as they are now; what it answers no longer needs the session."""
+    def hold(self, session: Session, subject: Subject) -> bool:
+        """Whether it is still there; then nobody deletes it before the transaction is over."""
+
+    def schema(self, session: Session, subject: Subject) -> pa.Schema: ...
+
+    def rows(self, session: Session, subject: Subject) -> OpenScan:
+        """To be opened when the session is over: that looks at the warehouse, for which no connection should have to wait."""
 
 
 def run_subject(kind: str, subject_id: UUID) -> str:
@@ -92,14 +101,30 @@ class FeatureGroupSubjects:
         group = self._find(session, project_id, subject_id)
         return None if group is None or group.kind != CACHED else _of_group(group)
 
-    def scan(self, session: Session, subject: Subject) -> Scan:
+    def hold(self, session: Session, subject: Subject) -> bool:
+        return (
+            session.scalar(select(FeatureGroup.id).where(FeatureGroup.id == subject.id).with_for_update()) is not None
+        )
+
+    def schema(self, session: Session, subject: Subject) -> pa.Schema:
+        return group_schema(self._get(session, subject).features)
+
+    def rows(self, session: Session, subject: Subject) -> OpenScan:
+        group = self._get(session, subject)
+        schema, location = group_schema(group.features), group.location
+
+        def opened() -> Scan:
+            snapshot = replace(self._tables.snapshot(location), schema=schema)
+            counts = [file.rows for file in snapshot.files]
+            rows = None if None in counts else sum(count for count in counts if count is not None)
+            return Scan(schema, rows, snapshot.version, lambda columns: self._read(snapshot, columns, subject))
+
+        return opened
+
+    def _get(self, session: Session, subject: Subject) -> FeatureGroup:
         group = self._find(session, subject.project_id, subject.id)
         assert group is not None
-        schema = group_schema(group.features)
-        snapshot = replace(self._tables.snapshot(group.location), schema=schema)
-        counts = [file.rows for file in snapshot.files]
-        rows = None if None in counts else sum(count for count in counts if count is not None)
-        return Scan(schema, rows, snapshot.version, lambda columns: self._read(snapshot, columns, subject))
+        return group
 
     def _find(self, session: Session, project_id: UUID, subject_id: UUID) -> FeatureGroup | None:
         found = FeatureGroup.project_id == project_id, FeatureGroup.id == subject_id

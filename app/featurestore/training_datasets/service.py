@@ -169,7 +169,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         data_format: DataFormat,
         states: Mapping[UUID, Snapshot] | None = None,
     ) -> AbstractContextManager[Rows]:
-        require = _requirements(command, data_format)
+        require = self._requirements(command, data_format)
         engine = require_engine(command.engine, has_query=command.query is not None)
         if command.query is not None and command.sql is None:
             return self._rows.of_features(context, project, command.query, frame, require, engine)
@@ -181,6 +181,17 @@ class TrainingDatasetService(TrainingDatasetInsertion):
             "A training dataset is made from a query, from SQL or from a frame: send one of them.",
             hint="A frame together with a query holds the query's labels.",
         )
+
+    def _requirements(self, command: CreateTrainingDataset, data_format: DataFormat) -> Require:
+        def require(schema: pa.Schema) -> None:
+            data_format.check(schema)
+            if command.splits is not None:
+                require_splits(command.splits, schema)
+            if command.label is not None and command.label not in schema.names:
+                raise InvalidInputError(f"The rows have no label {command.label[:80]!r}.", candidates=schema.names[:20])
+            self._follower.require_statistics(command.statistics, schema)
+
+        return require
 
     def _make(
         self,
@@ -280,19 +291,10 @@ class TrainingDatasetService(TrainingDatasetInsertion):
 
     def _discard(self, uow: UnitOfWork, dataset: TrainingDataset) -> None:
         self._locations.mark(uow.session, dataset.location, LocationState.DOOMED, files_of(dataset.manifest))
-        self._follower.dataset_deleted(uow.session, dataset)
         uow.session.delete(dataset)
-
-
-def _requirements(command: CreateTrainingDataset, data_format: DataFormat) -> Require:
-    def require(schema: pa.Schema) -> None:
-        data_format.check(schema)
-        if command.splits is not None:
-            require_splits(command.splits, schema)
-        if command.label is not None and command.label not in schema.names:
-            raise InvalidInputError(f"The rows have no label {command.label[:80]!r}.", candidates=schema.names[:20])
-
-    return require
+        # First, so that whoever writes about it at this moment has ended, and what they wrote is found.
+        uow.session.flush()
+        self._follower.dataset_deleted(uow.session, dataset)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Holds rows against rules: one pass for all of them together, and one more for each that compares rows with each other."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -66,9 +66,22 @@ class Evaluator:
         return Situation(
             schema=rows.schema,
             now=self._clock.now(),
-            find_duplicates=lambda columns: self._duplicates.find(lambda: rows.read(columns), columns, EXAMPLES),
+            find_duplicates=lambda columns: self._duplicates.find(
+                lambda: _in_time(rows.read(columns), require_time), columns, EXAMPLES
+            ),
             require_time=require_time,
         )
+
+
+def _in_time(reader: pa.RecordBatchReader, require_time: Callable[[], None]) -> pa.RecordBatchReader:
+    """The same rows, until looking has taken too long."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            require_time()
+            yield batch
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 def _result(rule: Rule, finding: Finding, rows: int) -> RuleResult:

@@ -3,6 +3,7 @@
 Null passes every rule but `not_null`, as it does a CHECK in SQL: whether a value may be missing is a question of its own.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, ClassVar, Final, Protocol
 
@@ -18,6 +19,7 @@ from app.featurestore.validation.values import comparable, cut, is_ordered, is_p
 MAX_COLUMNS: Final = 100
 MAX_VALUES: Final = 1_000
 _YEAR: Final = 366 * 86_400
+_INFINITE: Final = (math.inf, -math.inf)
 _CONFIG = ConfigDict(extra="forbid")
 
 Name = Annotated[StrictStr, Field(min_length=1, max_length=80)]
@@ -117,6 +119,11 @@ class Range(_OneColumn):
         least, most = (None if bound is None else scalar(bound, column) for bound in (self.min, self.max))
         if least is not None and most is not None and pc.greater(least, most).as_py():
             raise ValueError("min is above max: no value could pass")
+        if least is not None and least == most and (self.exclusive_min or self.exclusive_max):
+            raise ValueError("min is max, and one of them is excluded: no value could pass")
+        for side, bound, excluded in (("min", least, self.exclusive_min), ("max", most, self.exclusive_max)):
+            if excluded and bound is None:
+                raise ValueError(f"exclusive_{side} goes with {side}")
 
     def begin(self, situation: Situation) -> Check:
         column = situation.schema.field(self.column).type
@@ -159,6 +166,9 @@ class InSet(_OneColumn):
 
     def _value_set(self, column: pa.DataType) -> pa.Array:
         values = [scalar(value, column) for value in self.values]
+        beyond = [given for given, value in zip(self.values, values, strict=True) if value.as_py() in _INFINITE]
+        if beyond:
+            raise ValueError(f"{beyond[0]} is more than a {column} holds")
         if pa.types.is_floating(column) and any(value.as_py() == 0.0 for value in values):
             # The two zeros are equal, and looked up by their bits.
             values += [pa.scalar(zero, column) for zero in (0.0, -0.0)]

@@ -12,7 +12,8 @@ Plain: TypeAlias = bool | int | float | str
 
 MAX_SHOWN: Final = 80
 # Holds every decimal that can be stored, and every bound with up to 38 digits on either side of the point.
-_WIDE: Final = pa.decimal256(76, 38)
+_DIGITS: Final = 38
+_WIDE: Final = pa.decimal256(2 * _DIGITS, _DIGITS)
 
 
 def comparable(column: pa.Array) -> pa.Array:
@@ -82,7 +83,20 @@ def _decimal(value: Plain) -> Decimal:
     found = Decimal(str(value))
     if not found.is_finite():
         raise ValueError("not a number")
-    return found
+    return _plain(found)
+
+
+def _plain(number: Decimal) -> Decimal:
+    """The same without noughts at its end. Arrow takes long texts of digits for other numbers, and dies of some exponents."""
+    sign, digits, exponent = number.as_tuple()
+    assert isinstance(exponent, int), "what is finite has one"
+    kept = "".join(map(str, digits)).rstrip("0")
+    if not kept:
+        return Decimal(0)
+    exponent += len(digits) - len(kept)
+    if exponent < -_DIGITS or exponent + len(kept) > _DIGITS:
+        raise ValueError("too many digits")
+    return Decimal((sign, tuple(map(int, kept)), exponent))
 
 
 def _text(value: Plain) -> str:

@@ -37,6 +37,16 @@ def rules_of(given: Any) -> List[Rule]:
     )
 
 
+def expectations_of(given: Any) -> Dict[str, Any]:
+    """What `rules_of` takes, with the policy where it says one; {} where no rules are in it. Raises as that does."""
+    rules = rules_of(given)
+    said = {} if is_pandera(given) else _plain_json(given)
+    policy = said.get("policy") if isinstance(said, Mapping) else None
+    if not rules:
+        return {}
+    return {"policy": policy or "strict", "rules": rules}
+
+
 def _plain_json(given: Any) -> Any:
     """Great Expectations' suites and what `get_expectations` answers can say themselves as plain values; text is JSON."""
     to_json = getattr(given, "to_json_dict", None)

@@ -10,6 +10,7 @@ from hops.featurestore.arguments import checked_version, types_by_name
 from hops.featurestore.containers import convert, resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError, RefusedInputError
+from hops.featurestore.expectation_rules import expectations_of
 from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import FeatureGroup, InsertResult, from_json
 from hops.featurestore.partitions import partition_table
@@ -36,6 +37,7 @@ class FeatureGroupOperations(Operations):
         feature_descriptions: Optional[Mapping[str, str]] = None,
         tags: Optional[Mapping[str, str]] = None,
         schema: Optional[Mapping[str, str]] = None,
+        expectations: Any = None,
         statistics: Optional[Mapping[str, Any]] = None,
     ) -> FeatureGroup:
         """`statistics` are `statistics_options`: those that are computed after each insert."""
@@ -48,6 +50,7 @@ class FeatureGroupOperations(Operations):
             "tags": dict(tags or {}),
             "jobs": list(jobs or ()),
             "statistics": dict(statistics or {}),
+            "expectations": {} if expectations is None else expectations_of(expectations),
         }
         command = {
             "name": featuregroup,

@@ -35,7 +35,10 @@ def statistics_options(
         "correlations": feature_correlation,
         "histograms": feature_histograms,
         "clusters": cluster_analysis,
-        "columns": [stat_columns] if isinstance(stat_columns, str) else list(stat_columns or ()),
+        # Not by its truth, which an index of pandas and an array of numpy do not have.
+        "columns": [stat_columns]
+        if isinstance(stat_columns, str)
+        else list(() if stat_columns is None else stat_columns),
         "bins": num_bins,
         "correlation_method": corr_method,
         "cluster_count": num_clusters,

@@ -17,7 +17,7 @@ _AFTER = ("max", "sum", "nan", "positive_infinity", "negative_infinity", "true",
 _LENGTHS = ("shortest", "longest", "mean_length")
 _WHOLE = ("distinct", "nan", "positive_infinity", "negative_infinity", "true", "false", "shortest", "longest")
 _WORST_FIRST = ("drifted", "moderate", "incomparable", "stable")
-_COMPARED = ("verdict", "psi", "psi_by_chance", "ks", "jensen_shannon", "wasserstein")
+_COMPARED = ("verdict", "psi", "psi_by_chance", "psi_by_tenths", "ks", "jensen_shannon", "wasserstein")
 
 
 @dataclass(frozen=True)

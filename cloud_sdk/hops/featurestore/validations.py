@@ -37,7 +37,7 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class Validation:
-    """`of` is "insert" or "table"; `table_version` is None for an insert that was rejected."""
+    """`of` is "insert" or "table"; `table_version` is None for an insert that was rejected, or of which no end is known."""
 
     id: str
     of: str
@@ -59,7 +59,9 @@ class Validation:
         return [result for result in self.results if not result.passed]
 
     def __repr__(self) -> str:
-        what = "rejected insert" if self.table_version is None else f"{self.of} at version {self.table_version}"
+        rejected = self.policy == "strict" and not self.passed
+        without = "rejected insert" if rejected else "insert without a known end"
+        what = without if self.table_version is None else f"{self.of} at version {self.table_version}"
         told = (
             "all rules hold" if self.passed else "; ".join(result.name or result.description for result in self.failed)
         )

@@ -61,6 +61,7 @@ from app.featurestore.statistics.maths.histograms import (
     new_counter,
     text_histogram,
     with_labels,
+    with_quantiles,
 )
 from app.featurestore.statistics.maths.kinds import Kind, kind_of, values_of
 from app.featurestore.statistics.maths.options import (
@@ -118,6 +119,7 @@ class _Computation:
         self._each = each
         self._columns = chosen_columns(options, scan.schema)
         self._numeric = numeric_columns(options, scan.schema)
+        self._bins = options.bins_among(len(self._columns))
         self._rows = scan.rows or 0
         self._correlations: dict[str, Any] | None = None
         self._cluster_rows = ClusterRows(self._numeric)
@@ -182,7 +184,7 @@ class _Computation:
         """The second pass, if there is anything to be counted or correlated. Returns the counters of histograms."""
         counters: dict[str, Counter] = {}
         if self._options.histograms:
-            found = {name: new_counter(summary, self._options.bins) for name, summary in group.numbers.items()}
+            found = {name: new_counter(summary, self._bins) for name, summary in group.numbers.items()}
             counters = {name: counter for name, counter in found.items() if counter is not None}
         correlated = self._correlated(group)
         if correlated and self._options.correlation_method != PEARSON:
@@ -248,13 +250,14 @@ class _Computation:
 
     def _histogram(self, group: _Group, name: str, counters: Mapping[str, Counter]) -> Histogram | None:
         if name in counters:
-            histogram = counters[name].histogram()
+            assert group.sample is not None
+            histogram = with_quantiles(counters[name].histogram(), group.sample.columns[name])
             is_time = group.kinds[name] is Kind.TIME
             return with_labels(histogram, self._scan.schema.field(name).type) if is_time else histogram
         summary = group.others.get(name)
         if isinstance(summary, BooleanSummary):
             return boolean_histogram(summary)
-        return text_histogram(summary, self._options.bins) if isinstance(summary, TextSummary) else None
+        return text_histogram(summary, self._bins) if isinstance(summary, TextSummary) else None
 
     def _clusters(self) -> dict[str, Any] | None:
         if not self._options.clusters:

@@ -1,12 +1,13 @@
 """How the values of a column spread: counts in bins, or of each value where there are few.
 
-    {"kind": "bins", "edges": [0, 5, 10], "counts": [7, 2]}
+    {"kind": "bins", "edges": [0, 5, 10], "counts": [7, 2], "quantiles": [0, 0, 1, …, 9]}
     {"kind": "values", "values": [1.5, 2.5], "counts": [7, 2]}
     {"kind": "top", "values": ["a", "b"], "counts": [7, 2], "other": 30, "error": 0}
 
-A bin holds its lower edge, and the last bin of floats its upper one too. Times have `unit` (of the whole numbers in `edges`
-and `values`, since 1970) and `labels`, the same as ISO text. `other` is what is not among the most frequent texts, each of
-which may have been there up to `error` times more than counted.
+A bin holds its lower edge, and the last bin of floats its upper one too. `quantiles` are 51 values of the column itself, the
+smallest first, with a fiftieth of all values from each to the next: bins say little where one value lies far out. Times have
+`unit` (of the whole numbers in `edges`, `values` and `quantiles`, since 1970) and `labels`, the same as ISO text. `other` is what
+is not among the most frequent texts, each of which may have been there up to `error` times more than counted.
 """
 
 from typing import Any, Final, Protocol, TypeAlias
@@ -16,12 +17,14 @@ import pyarrow as pa
 
 from app.featurestore.statistics.maths.descriptive import BooleanSummary, NumberSummary, TextSummary
 from app.featurestore.statistics.maths.hashing import unmix
-from app.featurestore.statistics.maths.kinds import Floats, Numbers
+from app.featurestore.statistics.maths.kinds import Floats, Numbers, Values
 from app.featurestore.statistics.maths.moments import IntegerMoments, above_low
 from app.featurestore.statistics.maths.times import iso_texts, unit_of
 
 _FEW: Final = 20
 """Fewer different values than this, or than bins, are counted one by one."""
+EVENLY: Final = tuple(step / 50 for step in range(51))
+"""The shares of values that lie up to the quantiles of a histogram."""
 Histogram: TypeAlias = dict[str, Any]
 
 
@@ -41,7 +44,8 @@ class ValueCounter:
         self._counts = np.zeros(len(values), np.int64)
 
     def add(self, values: Numbers) -> None:
-        found = np.minimum(np.searchsorted(self._values, values), len(self._values) - 1)
+        # Signed and unsigned numbers would be compared as floats, which are 1024 apart near 2**63.
+        found = np.minimum(np.searchsorted(self._values, values.view(self._values.dtype)), len(self._values) - 1)
         self._counts += np.bincount(found, minlength=len(self._values))
 
     def histogram(self) -> Histogram:
@@ -102,6 +106,20 @@ def new_counter(summary: NumberSummary, bins: int) -> Counter | None:
     if isinstance(moments, IntegerMoments):
         return WholeCounter(moments.minimum, moments.maximum, bins)
     return FloatCounter(moments.minimum, moments.maximum, bins)
+
+
+def with_quantiles(histogram: Histogram, sample: Values) -> Histogram:
+    """Where there are bins. `sample` is of the same column."""
+    if histogram["kind"] != "bins":
+        return histogram
+    known = sample.known
+    ordered = np.sort(sample.values if known is None else sample.values[known])
+    return {**histogram, "quantiles": ordered[places_of(len(ordered))].tolist()} if len(ordered) else histogram
+
+
+def places_of(rows: int) -> list[int]:
+    """Of the quantiles, among so many values in order."""
+    return [round(share * (rows - 1)) for share in EVENLY]
 
 
 def with_labels(histogram: Histogram, column: pa.DataType) -> Histogram:

@@ -1,8 +1,8 @@
 """What is asked of a computation of statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -14,6 +14,8 @@ METHODS: Final = (PEARSON, SPEARMAN)
 MOST_CORRELATED: Final = 50
 """Columns of a correlation matrix: as in the original clients, and what one pass can hold."""
 _FEWEST_BINS, _MOST_BINS = 2, 1000  # of one bin nothing can be drawn
+DEFAULT_BINS: Final = 20
+MOST_BINS_TOGETHER: Final = 100_000
 _MOST_CLUSTERS: Final = 100
 _SHOWN: Final = 20
 
@@ -27,9 +29,19 @@ class StatisticsOptions:
     histograms: bool = True
     clusters: bool = True
     columns: tuple[str, ...] = ()
-    bins: int = 20
+    bins: int = DEFAULT_BINS
     correlation_method: str = PEARSON
     cluster_count: int = 5
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> "StatisticsOptions":
+        """As JSON has them; None: everything."""
+        given = dict(stored or {})
+        return cls(**{**given, "columns": tuple(given.get("columns", ()))})
+
+    def bins_among(self, columns: int) -> int:
+        """Of each, where so many are described: what is kept of all of them together stays within a few megabytes."""
+        return min(self.bins, max(DEFAULT_BINS, MOST_BINS_TOGETHER // max(columns, 1)))
 
 
 def require_options(options: StatisticsOptions, schema: pa.Schema) -> None:

@@ -23,13 +23,17 @@ def seconds_of(unit: str) -> float:
     return float(_DAY) if unit == "D" else 1 / _PER_SECOND[unit]
 
 
+def nanoseconds_of(unit: str) -> int:
+    return _DAY * 10**9 if unit == "D" else 10**9 // _PER_SECOND[unit]
+
+
 def iso_texts(ticks: Sequence[int], column: pa.DataType) -> list[str]:
     """Of a type with a zone in UTC and with a Z, of a span of time its seconds as in PT1.5S."""
     unit = unit_of(column)
     if pa.types.is_duration(column):
         return [f"PT{tick * seconds_of(unit):.9g}S" for tick in ticks]
-    # The upper edge of the last bin may lie beyond the last time there is.
-    whole = pa.array([min(max(tick, _INT64.min), _INT64.max) for tick in ticks], pa.int64())
+    # The upper edge of the last bin may lie beyond the last time there is, and the first number of all is numpy's "no time".
+    whole = pa.array([min(max(tick, _INT64.min + 1), _INT64.max) for tick in ticks], pa.int64())
     if pa.types.is_time(column):
         return list(map(str, _as_time(whole, column).cast(pa.string()).to_pylist()))
     found = whole.to_numpy().view(f"datetime64[{unit}]")

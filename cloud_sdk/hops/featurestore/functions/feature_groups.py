@@ -47,7 +47,7 @@ def create_featuregroup(
     corr_method: str = "pearson", num_clusters: int = 5, partition_by: Union[str, Sequence[str], None] = None,
     online: bool = False, online_types: Optional[Mapping[str, str]] = None, offline: bool = True, *,
     event_time: Optional[str] = None, feature_descriptions: Optional[Mapping[str, str]] = None,
-    tags: Optional[Mapping[str, str]] = None, schema: Optional[Mapping[str, str]] = None,
+    tags: Optional[Mapping[str, str]] = None, schema: Optional[Mapping[str, str]] = None, expectations: Any = None,
 ) -> FeatureGroup:  # fmt: skip
     """Create a feature group with the rows of `df`, or, with `df=None` and `schema`, without rows.
 
@@ -55,10 +55,11 @@ def create_featuregroup(
       index levels of a pandas frame become features, others are dropped.
     - `primary_key`: one name or several; the first feature if left out.
     - `schema`: feature → Hive type. With a frame it may name only the features whose type must not be inferred.
-
+    - `expectations`: the rules for these rows and all later ones, as `set_expectations` takes them; `{"policy": "report",
+      "rules": […]}` says the policy, too. Either the group is there with its rules, or neither is.
     - From `descriptive_statistics` to `num_clusters`: which statistics are computed after each insert, of which features.
 
-    Raises FeatureGroupExistsError, FrameConversionError, InvalidInputError.
+    Raises FeatureGroupExistsError, FrameConversionError, InvalidInputError, ValidationFailedError.
     """
     refuse_online(online)
     refuse_given(online_types=online_types)
@@ -66,6 +67,7 @@ def create_featuregroup(
     return default_connection().create_featuregroup(
         df, featuregroup, primary_key, description, featurestore, featuregroup_version, jobs, partition_by,
         event_time=event_time, feature_descriptions=feature_descriptions, tags=tags, schema=schema,
+        expectations=expectations,
         statistics=statistics_options(
             descriptive_statistics, feature_correlation, feature_histograms, cluster_analysis, stat_columns, num_bins,
             corr_method, num_clusters,
