@@ -33,11 +33,10 @@ class TrainingDatasetSubjects:
     def scan(self, session: Session, subject: Subject) -> Scan:
         dataset = self._find(session, subject.project_id, subject.id)
         assert dataset is not None
-        files, schema = self._places.of(dataset), schema_of(dataset.manifest)
-        paths = [file["path"] for file in dataset.manifest["files"]]
+        files, schema, parts = self._places.of(dataset), schema_of(dataset.manifest), dataset.manifest["files"]
         data_format = self._formats.load(dataset.data_format)
         return Scan(
-            schema, dataset.rows, dataset.revision, lambda columns: files.read(paths, data_format, schema, columns)
+            schema, dataset.rows, dataset.revision, lambda columns: files.read(parts, data_format, schema, columns)
         )
 
     def _find(self, session: Session, project_id: UUID, subject_id: UUID) -> TrainingDataset | None:

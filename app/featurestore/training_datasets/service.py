@@ -137,6 +137,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
                 version=command.version or TrainingDatasetRepository(session).next_version(access.project_id, called),
                 description=dataset.description,
                 jobs=tuple(dataset.jobs),
+                statistics=dataset.statistics,
             )
         access, _ = self._require_free(context, project, again)
         data_format = self._formats.load(again.data_format)
@@ -190,6 +191,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
     ) -> _Answer:
         command, sink = making.command, making.sink
         if sink is not None:
+            self._locations.purge()  # what waits to be removed may lie where this one is to go
             self._places.require_free(sink)
         location = self._locations.claim(making.access.project_id, None if sink is None else sink.elsewhere)
         files = self._places.at(location) if sink is None else self._places.of_sink(sink)
