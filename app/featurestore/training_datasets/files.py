@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -104,7 +104,7 @@ class DatasetFiles:
             with self._sink(file["path"]) as sink:
                 other.copy_to(sink, file)
 
-    def copy_to(self, sink: IO[bytes], file: Mapping[str, Any]) -> None:
+    def copy_to(self, sink: BinaryIO, file: Mapping[str, Any]) -> None:
         """Raises StorageUnavailableError as `copy_from` does, when all of it was copied."""
         measured = _Measured(sink)
         with closing(self.open(file["path"])) as source:
@@ -163,7 +163,7 @@ def _another(file: Mapping[str, Any]) -> StorageUnavailableError:
 class _Measured:
     """A sink that counts and hashes what passes, so that nothing is read back."""
 
-    def __init__(self, sink: IO[bytes]) -> None:
+    def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
         self._hash = hashlib.sha256()
         self.bytes = 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from app.featurestore.feature_groups.frames import ARROW_STREAM, Frame, Upload
 from app.featurestore.query.expression import FeatureExpression, JoinSpec, LabelsSpec
@@ -74,7 +74,7 @@ def kept_labels(files: DatasetFiles, label_file: Mapping[str, Any] | None) -> It
         yield None
         return
     with tempfile.NamedTemporaryFile(prefix="oast-") as spool:
-        files.copy_to(spool, label_file)
+        files.copy_to(cast("BinaryIO", spool), label_file)
         spool.flush()
         yield Frame(Upload(Path(spool.name), ARROW_STREAM, label_file["rows"], _ANY_SIZE))
 
