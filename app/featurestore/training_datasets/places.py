@@ -100,7 +100,7 @@ class DatasetPlaces:
             .where(Location.project_id == project_id)
         )
         for connector, path in session.execute(others):
-            found = self._address(connector, path)
+            found = self._address(connector, path or "")
             if found.startswith(wanted) or wanted.startswith(found):
                 raise SinkOccupiedError(
                     f"Another training dataset of the project lies at {found[:-1]}, or is being written or removed there.",

@@ -55,8 +55,9 @@ def require_splits(splits: Splits, schema: pa.Schema) -> None:
             f"{wrong[0][:40]!r} is no name of a split." if wrong else f"There are 2 to {_MOST} splits, or none.",
             hint='For example {"train": 0.8, "test": 0.2}.',
         )
-    if not all(share > 0 for share in splits.shares.values()) or not math.isclose(sum(splits.shares.values()), 1.0):
-        raise InvalidInputError("The shares of the splits must be above 0 and add up to 1.")
+    together = sum(splits.shares.values())
+    if not all(share > 0 for share in splits.shares.values()) or not math.isclose(together, 1.0):
+        raise InvalidInputError(f"The shares of the splits must be above 0 and add up to 1; these make {together:.6g}.")
     if not 0 <= splits.seed < 2**63:
         raise InvalidInputError("The seed is a whole number from 0 to 2^63 - 1.")
     _require_columns(splits, schema)

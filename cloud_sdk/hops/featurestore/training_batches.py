@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
@@ -161,7 +161,9 @@ def _files(manifest: Mapping[str, Any], split: Optional[str]) -> List[str]:
 def _column(name: str, kind: str, manifest: Mapping[str, Any]) -> BatchColumn:
     """Known beforehand, so that a column is the same in a batch with nulls as in one without."""
     if kind.startswith("array<"):
-        return replace(_column(name, kind[6:-1], {"content_hash": "", "anomalies": ()}), shape=(None, None))
+        element = _column(name, kind[6:-1], {"content_hash": "", "anomalies": ()})
+        # Arrays of arrays may be of any lengths: numpy has no other number for them than "object".
+        return BatchColumn(element.dtype if len(element.shape) == 1 else "object", (None, None))
     seen = manifest.get("anomalies", ())
     # Of an old dataset nobody knows.
     has_nulls = manifest.get("content_hash") is None or any(
