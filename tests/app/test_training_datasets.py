@@ -278,3 +278,25 @@ def test_a_file_with_fewer_rows_than_the_manifest_says_is_noticed(
     whole.write_bytes((Path(made.json["path"]) / file).read_bytes())
     with pytest.raises(StreamBrokenOffError, match="storage-unavailable"):
         football.call("GET", rows, key)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"name": "Bad!"}, "name-not-valid"),
+        ({"version": 0}, "invalid-input"),
+        ({"data_format": "petastorm"}, "invalid-input"),
+        ({"engine": "spark"}, "invalid-input"),
+        ({"engine": "flink"}, "invalid-input"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_job_that_could_never_make_its_dataset_is_refused_when_it_is_saved(
+    football: World, wrong: dict[str, Any], code: str
+) -> None:
+    path, key = "/projects/football/jobs/nightly", football.key("football")
+    arguments = {"name": "nightly", "query": {"features": ["team_id"]}}
+    job = {"kind": "training_dataset", "arguments": {**arguments, **wrong}}
+    refused = football.call("PUT", path, key, json=job)
+    assert (refused.status_code, refused.json["code"]) == (422, code), refused.json
+    assert football.call("PUT", path, key, json={**job, "arguments": arguments}).status_code == 200

@@ -12,7 +12,6 @@ from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.rules import require_version
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
-from app.featurestore.training_datasets.cluster_rows import require_engine
 from app.featurestore.training_datasets.errors import TrainingDatasetExistsError
 from app.featurestore.training_datasets.files import DatasetFiles
 from app.featurestore.training_datasets.followers import DatasetFollower
@@ -152,6 +151,13 @@ class TrainingDatasetService(TrainingDatasetInsertion):
             making = _Making(access, again, data_format, _same(rows_of, old), labels)
             return self._make(context, making, compared)
 
+    def check(self, command: CreateTrainingDataset) -> None:
+        """What is wrong whatever the rows are, for who makes it later."""
+        require_name(command.name, "training dataset")
+        require_version(command.version)
+        self._formats.load(command.data_format)
+        self._rows.require_engine(command.engine, has_query=command.query is not None)
+
     def delete(self, context: RequestContext, project: str, name: str, version: int) -> None:
         with self._database.write() as uow:
             _, dataset = self._load(uow.session, context, Action.TRAINING_DATASET_DELETE, project, name, version)
@@ -171,7 +177,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         states: Mapping[UUID, Snapshot] | None = None,
     ) -> AbstractContextManager[Rows]:
         require = _requirements(command, data_format)
-        engine = require_engine(command.engine, has_query=command.query is not None)
+        engine = self._rows.require_engine(command.engine, has_query=command.query is not None)
         if command.query is not None and command.sql is None:
             return self._rows.of_features(context, project, command.query, frame, require, engine)
         if command.sql is not None and command.query is None and frame is None:
