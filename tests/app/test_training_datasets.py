@@ -289,7 +289,7 @@ def test_a_file_with_fewer_rows_than_the_manifest_says_is_noticed(
         ({"engine": "spark"}, "invalid-input"),
         ({"engine": "flink"}, "invalid-input"),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_a_job_that_could_never_make_its_dataset_is_refused_when_it_is_saved(
     football: World, wrong: dict[str, Any], code: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
-from hops.featurestore.arguments import is_whole, plain, shown
+from hops.featurestore.arguments import column_list, is_whole, plain, shown
 from hops.featurestore.containers import convert
 from hops.featurestore.download import open_reader
 from hops.featurestore.errors import InvalidInputError
@@ -142,6 +142,7 @@ def training_batches(
         raise InvalidInputError(f"batch_rows={shown(batch_rows)} is no number of rows: 1 or more.")
     types = {each["name"]: each["type"] for each in manifest["features"]}
     chosen = [columns] if isinstance(columns, str) else list(columns or ())
+    column_list(chosen)
     unknown = [name for name in chosen if name not in types]
     if unknown:
         raise InvalidInputError(f"The training dataset has no feature {shown(unknown[0])}.", candidates=list(types))

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any, ContextManager, Dict, Optional, Union
 
 from hops.featurestore import spines
-from hops.featurestore.arguments import checked_version
+from hops.featurestore.arguments import checked_version, column_list
 from hops.featurestore.background import require_no_rows, start_in_background
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
@@ -107,7 +107,7 @@ class TrainingDatasetOperations(Operations):
         path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
         query = {} if split is None else {"split": split}
         if columns:
-            query["columns"] = columns if isinstance(columns, str) else ",".join(columns)
+            query["columns"] = column_list(columns)
         return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def iter_training_dataset(
