@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,6 +24,7 @@ from infra.errors import GatewayError
 from tenancy.projects.models import Project
 
 _LOST_AFTER = timedelta(minutes=2)
+_Row = TypeVar("_Row", FeatureGroup, TrainingDataset)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
     return Report(len(groups), len(datasets), len(locations), [*findings, *leftovers])
 
 
-def _if_unchanged(row: FeatureGroup | TrainingDataset, findings: list[Finding], container: Container) -> list[Finding]:
+def _if_unchanged(row: _Row, findings: list[Finding], container: Container) -> list[Finding]:
     """Nothing of what was deleted or replaced meanwhile: its files went with it."""
     if not findings:
         return []

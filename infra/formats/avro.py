@@ -11,8 +11,8 @@ import fastavro
 import pyarrow as pa
 
 from infra.errors import FrameInvalidError, InvalidInputError
+from infra.formats.gathering import rows_at_once
 
-_ROWS_AT_ONCE: Final = 16_384
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SCALARS: Final[dict[pa.DataType, Any]] = {
     pa.int8(): "int",
@@ -56,11 +56,14 @@ class AvroFormat:
         def records() -> Iterator[dict[str, Any]]:
             nonlocal rows
             turns = {field.name: turn for field in schema if (turn := _maps_as_dicts(field.type)) is not None}
+            size = rows_at_once(schema)
             for batch in batches:
                 rows += batch.num_rows
-                for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
-                    for record in batch.slice(start, _ROWS_AT_ONCE).to_pylist():
-                        yield {**record, **{name: turn(record[name]) for name, turn in turns.items()}}
+                for start in range(0, batch.num_rows, size):
+                    for record in _records(batch.slice(start, size)):
+                        for name, turn in turns.items():
+                            record[name] = _turned(name, turn, record[name])
+                        yield record
 
         told = _avro_schema(schema)
         fastavro.writer(sink, told, records(), codec="deflate", sync_marker=_sync_marker(told))
@@ -69,10 +72,42 @@ class AvroFormat:
     def read(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         try:
             records = fastavro.reader(source)
-            while found := list(islice(records, _ROWS_AT_ONCE)):
+            while found := list(islice(records, rows_at_once(schema))):
                 yield pa.RecordBatch.from_pylist([_named(record, schema) for record in found], schema=schema)
         except (pa.ArrowException, ValueError, KeyError, EOFError, TypeError) as error:
             raise FrameInvalidError(f"This is no Avro file of the expected shape: {error}") from error
+
+
+def _records(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    try:
+        records: list[dict[str, Any]] = batch.to_pylist()
+    except OverflowError:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            _require_python_has(name, column)
+        raise
+    return records
+
+
+def _require_python_has(name: str, column: pa.Array) -> None:
+    try:
+        column.to_pylist()
+    except OverflowError as error:
+        raise _cannot_hold(name, "has times outside the years 1 to 9999") from error
+
+
+def _turned(name: str, turn: _Turn, value: Any) -> Any:
+    try:
+        return turn(value)
+    except _KeyTwiceError as error:
+        raise _cannot_hold(name, "has a map with one key twice") from error
+
+
+def _cannot_hold(name: str, what: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"avro cannot hold {name}: it {what}.",
+        hint="Choose parquet, or leave this column out.",
+        errors=[{"field": name, "message": what}],
+    )
 
 
 def _named(record: Any, schema: pa.Schema) -> dict[str, Any]:
@@ -86,11 +121,11 @@ def _avro_schema(schema: pa.Schema) -> dict[str, Any]:
 def _avro_field(field: pa.Field, path: str) -> dict[str, Any]:
     if not _NAME.fullmatch(field.name):
         raise ValueError(f"{field.name!r} is no name in Avro")
-    return {"name": field.name, "type": ["null", _avro_type(field.type, f"{path}_{field.name}")]}
+    return {"name": field.name, "type": ["null", _avro_type(field.type, f"{path}.{field.name}")]}
 
 
 def _avro_type(column: pa.DataType, path: str) -> Any:
-    """`path` names records, each of which needs a name of its own. Raises ValueError."""
+    """`path` names records, each of which needs one of its own; what is before a dot is a namespace. Raises ValueError."""
     if pa.types.is_decimal(column):
         return {"type": "bytes", "logicalType": "decimal", "precision": column.precision, "scale": column.scale}
     if pa.types.is_list(column):
@@ -116,8 +151,19 @@ def _maps_as_dicts(column: pa.DataType) -> _Turn | None:
         )
     if pa.types.is_map(column):
         item = _maps_as_dicts(column.item_type) or (lambda value: value)
-        return lambda pairs: None if pairs is None else {key: item(value) for key, value in pairs}
+        return lambda pairs: None if pairs is None else _dict_of(pairs, item)
     return None
+
+
+class _KeyTwiceError(ValueError):
+    """Arrow's maps are lists of pairs, and may have it; Avro's may not."""
+
+
+def _dict_of(pairs: list[tuple[str, Any]], item: _Turn) -> dict[str, Any]:
+    found = {key: item(value) for key, value in pairs}
+    if len(found) < len(pairs):
+        raise _KeyTwiceError
+    return found
 
 
 def _sync_marker(schema: Any) -> bytes:

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import h5py
@@ -18,6 +19,7 @@ _NULLS: Final = "oasthouse_nulls"
 _UNIT: Final = "unit"
 _GATHERED_BYTES: Final = 16 << 20
 _CHUNK_ROWS: Final = 16_384
+_SMALLEST_CHUNK: Final = 64
 _READ_ROWS: Final = 65_536
 _TEXT: Final = h5py.string_dtype("utf-8")
 _TIME: Final = pa.timestamp("us", "UTC")
@@ -49,10 +51,12 @@ class Hdf5Format:
         """HDF5 goes back and forth in a file, which a sink does not allow, so that it is made on disk first."""
         rows = 0
         with tempfile.NamedTemporaryFile(suffix=self.suffix) as made:
+            tables = gathered(batches, schema, _GATHERED_BYTES)
+            first = next(tables, schema.empty_table())
             with h5py.File(made.name, "w", libver="v110") as file:
                 for field in schema:
-                    _create(file, field)
-                for table in gathered(batches, schema, _GATHERED_BYTES):
+                    _create(file, field, _chunk(first))
+                for table in chain([first], tables):
                     for field in schema:
                         _append(file, field.name, table.column(field.name).combine_chunks(), rows)
                     rows += table.num_rows
@@ -81,9 +85,14 @@ def _unfit(field: pa.Field) -> str | None:
     return None if known else f"{field.type} has no HDF5 type"
 
 
-def _create(file: h5py.File, field: pa.Field) -> None:
+def _chunk(first: pa.Table) -> tuple[int]:
+    """A chunk takes room as a whole, in every column, as soon as a row is in it: few rows, or wide ones, take small chunks."""
+    return (min(_CHUNK_ROWS, max(_SMALLEST_CHUNK, first.num_rows)),)
+
+
+def _create(file: h5py.File, field: pa.Field, chunk: tuple[int]) -> None:
     dtype = _TEXT if pa.types.is_string(field.type) else _counted(field.type).to_pandas_dtype()
-    column = file.create_dataset(field.name, (0,), dtype, maxshape=(None,), chunks=(_CHUNK_ROWS,), track_times=False)
+    column = file.create_dataset(field.name, (0,), dtype, maxshape=(None,), chunks=chunk, track_times=False)
     if field.type in _UNITS:
         column.attrs[_UNIT] = _UNITS[field.type]
 
@@ -93,7 +102,8 @@ def _append(file: h5py.File, name: str, column: pa.Array, start: int) -> None:
     _extend(file[name], start, end, _values(name, column))
     path = f"{_NULLS}/{name}"
     if column.null_count and path not in file:
-        file.create_dataset(path, (start,), np.bool_, maxshape=(None,), chunks=(_CHUNK_ROWS,), track_times=False)
+        chunk = file[name].chunks
+        file.create_dataset(path, (start,), np.bool_, maxshape=(None,), chunks=chunk, track_times=False)
     if path in file:
         _extend(file[path], start, end, column.is_null().to_numpy(zero_copy_only=False))
 

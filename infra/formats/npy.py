@@ -44,6 +44,7 @@ class NpyFormat:
                 hint="Choose parquet, cast decimals to DOUBLE, or leave these columns out.",
                 errors=[{"field": field.name, "message": f"{field.type} has no NumPy type"} for field in refused],
             )
+        _require_names(schema)
 
     def write(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, sink: BinaryIO) -> int:
         """The file begins with the number of rows, so that they wait on disk until it is known."""
@@ -66,6 +67,21 @@ class NpyFormat:
             if len(data) < count * dtype.itemsize:
                 raise FrameInvalidError("The npy file ends before its last row.")
             yield _batch(np.frombuffer(data, dtype), schema)
+
+
+def _require_names(schema: pa.Schema) -> None:
+    """A matrix has none; else they are in the header, which is Latin-1 in all versions that NumPy has functions for."""
+    odd = [name for name in schema.names if not _is_latin(name)] if len(set(schema.types)) > 1 else []
+    if odd:
+        raise InvalidInputError(
+            f"npy has no names like: {', '.join(odd)}.",
+            hint="Choose parquet, or rename these columns.",
+            errors=[{"field": name, "message": "has letters that are not in Latin-1"} for name in odd],
+        )
+
+
+def _is_latin(name: str) -> bool:
+    return all(ord(letter) < 256 for letter in name)
 
 
 def _dtype(schema: pa.Schema) -> np.dtype[Any]:

@@ -61,6 +61,20 @@ def test_what_is_noticed_of_a_column(column: pa.Array, expected: set[str]) -> No
         assert {each.kind for each in found(pa.table({"x": column}), batch=batch)} == expected
 
 
+@pytest.mark.parametrize(
+    ("times", "detail"),
+    [
+        ([0, 1_000_000], "from 1970-01-01T00:00:00+00:00 to 1970-01-01T00:00:01+00:00"),
+        ([5, 253_402_300_800_000_000], "from 1970-01-01T00:00:00.000005+00:00 to after the year 9999"),
+        ([-(2**62), 2**62], "from before the year 1 to after the year 9999"),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 7])
+def test_times_that_python_has_not_are_looked_at_too(times: list[int], detail: str, batch: int) -> None:
+    table = pa.table({"at": pa.array(times).cast(pa.timestamp("us", "UTC"))})
+    assert [each.detail for each in found(table, batch=batch) if each.kind == "time-range"] == [detail]
+
+
 def test_details_count_and_show_no_value() -> None:
     secret = "nobody should read this"
     table = pa.table({"x": [secret, secret, None], "y": [1.0, math.nan, math.nan]})

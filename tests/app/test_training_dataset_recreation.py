@@ -16,7 +16,7 @@ from app.featurestore.training_datasets.recreation import require_same_groups
 from app.settings import ConnectorSettings, SecretSettings
 from infra.storage.location import Warehouse
 from tenancy.actions import ShareKind
-from tests.frames import frame_request, read_arrow
+from tests.frames import arrow_bytes, frame_request, read_arrow
 from tests.lab.source import PASSWORD, READER, SourceDatabase
 from tests.world import World, make_world
 
@@ -230,6 +230,25 @@ def test_the_labels_are_kept_beside_the_files_and_are_none_of_them(football: Wor
     assert made["bytes"] == sum(file["bytes"] for file in manifest["files"])
     assert football.call("DELETE", f"{DATASETS}/d/versions/1", key).status_code == 204
     assert not kept.exists()
+
+
+def test_other_labels_than_those_that_came_are_not_taken_for_them(football: World) -> None:
+    made = _create(football, LABELS, query={"features": ["form"], "labels": {"event_time": "at"}})
+    others = LABELS.set_column(2, "won", pa.array([0, 0, 0]))
+    (Path(made["path"]) / "labels.arrow").write_bytes(arrow_bytes(others))
+    refused = _recreate(football)
+    assert (refused.status_code, refused.json["code"]) == (503, "storage-unavailable")
+    assert "labels.arrow" in refused.json["detail"]
+
+
+def test_what_is_computed_of_it_stays_what_was_asked(football: World) -> None:
+    wanted = {"descriptive": False, "correlations": False, "histograms": False, "clusters": False}
+    _create(football, query={"features": ["budget"]}, statistics=wanted)
+    _recreate(football)
+    with football.container.database.read() as session:
+        first, again = session.scalars(select(TrainingDataset.statistics).order_by(TrainingDataset.version))
+    assert first == again
+    assert wanted.items() <= first.items()
 
 
 def test_the_order_of_many_joined_rows_is_the_same_each_time(football: World) -> None:

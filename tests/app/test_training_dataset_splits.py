@@ -82,6 +82,36 @@ def test_an_entity_goes_the_same_way_in_every_dataset_of_a_seed() -> None:
     assert divided(Splits(splits.shares, "entity", ("team",), seed=4)) != divided(splits)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_equal_values_are_one_entity_however_they_are_written(seed: int) -> None:
+    splits = Splits({"train": 0.5, "test": 0.5}, "entity", ("key",), seed)
+    zeros = divided(splits, pa.table({"key": [0.0, -0.0] * 5}))
+    assert sorted(part.num_rows for part in zeros.values()) == [0, 10]
+    keys = pa.array(range(200))
+    ways = [
+        [int(key) for key in divided(splits, pa.table({"key": keys.cast(kind)}))["train"]["key"].to_pylist()]
+        for kind in (pa.int64(), pa.int16(), pa.float64(), pa.decimal128(30, 2))
+    ]
+    assert ways == [ways[0]] * 4
+    assert 0 < len(ways[0]) < 200
+
+
+def test_times_beyond_pythons_split_like_others() -> None:
+    times = pa.array([2**62, -(2**62), None, 0] * 5).cast(TIME)
+    parts = divided(Splits({"train": 0.5, "test": 0.5}, "entity", ("at",)), pa.table({"at": times}))
+    entities = [set(part["at"].cast(pa.int64()).to_pylist()) for part in parts.values()]
+    assert sorted(map(str, entities[0] | entities[1])) == sorted(map(str, {2**62, -(2**62), None, 0}))
+    assert not entities[0] & entities[1]
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([[1]]), pa.array([{"a": 1}]), pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))]
+)
+def test_nested_values_are_no_entities(column: pa.Array) -> None:
+    with pytest.raises(InvalidInputError, match="'key' is an ARRAY, STRUCT or MAP"):
+        require_splits(Splits(SHARES, "entity", ("key",)), pa.table({"key": column}).schema)
+
+
 @pytest.mark.parametrize("column", ["at", "day", "number"])
 def test_earlier_rows_are_in_earlier_splits(column: str) -> None:
     parts = [part[column].to_pylist() for part in divided(Splits(SHARES, "time", (column,))).values()]

@@ -1,11 +1,13 @@
 """Training datasets over the API."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from app.web.arrow import StreamBrokenOffError
 from tenancy.principals import Role
 from tests.frames import frame_request, read_arrow
 from tests.world import World
@@ -259,3 +261,42 @@ def test_rows_come_from_one_place(football: World) -> None:
         answer = football.call("POST", DATASETS, key, **request)
         assert (answer.status_code, answer.json["code"]) == (422, "invalid-input")
         assert "send one of them" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("data_format", ["parquet", "csv", "tfrecords"])
+@pytest.mark.parametrize("query", ["", "?columns=city"])
+def test_a_file_with_fewer_rows_than_the_manifest_says_is_noticed(
+    football: World, data_format: str, query: str
+) -> None:
+    """All rows or an error: one that somebody cut, or replaced by another, is not handed out as if it were whole."""
+    key, file = football.key("football"), f"part-00000.{data_format}"
+    whole = Path(_create(football, data_format=data_format).json["path"]) / file
+    fewer = pa.table({"team_id": [1], "budget": [1.5], "city": ["a"]})
+    made = football.call("POST", DATASETS, key, **frame_request(fewer, {"name": "other", "data_format": data_format}))
+    rows = f"{DATASETS}/dataset/versions/1/rows{query}"
+    assert read_arrow(football.call("GET", rows, key).data).num_rows == 3
+    whole.write_bytes((Path(made.json["path"]) / file).read_bytes())
+    with pytest.raises(StreamBrokenOffError, match="storage-unavailable"):
+        football.call("GET", rows, key)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"name": "Bad!"}, "name-not-valid"),
+        ({"version": 0}, "invalid-input"),
+        ({"data_format": "petastorm"}, "invalid-input"),
+        ({"engine": "spark"}, "invalid-input"),
+        ({"engine": "flink"}, "invalid-input"),
+    ],
+    ids=str,
+)
+def test_a_job_that_could_never_make_its_dataset_is_refused_when_it_is_saved(
+    football: World, wrong: dict[str, Any], code: str
+) -> None:
+    path, key = "/projects/football/jobs/nightly", football.key("football")
+    arguments = {"name": "nightly", "query": {"features": ["team_id"]}}
+    job = {"kind": "training_dataset", "arguments": {**arguments, **wrong}}
+    refused = football.call("PUT", path, key, json=job)
+    assert (refused.status_code, refused.json["code"]) == (422, code), refused.json
+    assert football.call("PUT", path, key, json={**job, "arguments": arguments}).status_code == 200

@@ -70,6 +70,24 @@ class TestBatches:
             [pa.scalar(1), pa.scalar(0.5)] if container == "arrow" else [1, 0.5]
         )
 
+    def test_more_columns_than_go_into_an_address_are_refused_before_they_are_sent(self) -> None:
+        many = [f"column_{number}" for number in range(300)]
+        for ask in (fs.get_training_dataset, fs.iter_training_dataset):
+            with pytest.raises(InvalidInputError, match="names 300 columns"):
+                ask("td", columns=many)
+        few = ["row", "city"]
+        assert list(fs.get_training_dataset("td", columns=few)) == few
+
+    def test_arrays_of_arrays_are_objects(self) -> None:
+        deep = [[[1, 2], [3]], [[4], []], None]
+        fs.create_training_dataset("deep", pa.table({"deep": pa.array(deep), "text": [["a"], ["b"], ["c"]]}))
+        batches = fs.iter_training_dataset("deep", as_="numpy", batch_rows=2)
+        assert batches.signature["deep"] == BatchColumn("object", (None, None))
+        first, second = batches
+        assert [[list(inner) for inner in row] for row in first["deep"]] == deep[:2]
+        assert second["deep"].tolist() == [None]
+        assert first["text"].tolist() == [["a"], ["b"]]
+
     def test_arrays_are_what_the_signature_says_in_every_batch(self) -> None:
         batches = fs.iter_training_dataset("td", as_="numpy", batch_rows=300)
         assert batches.signature == {

@@ -14,9 +14,12 @@ import pytest
 
 from infra.errors import FrameInvalidError, InvalidInputError
 from infra.formats.avro import AvroFormat
+from infra.formats.gathering import rows_at_once
 from infra.formats.hdf5 import Hdf5Format
 from infra.formats.npy import NpyFormat
 from infra.formats.orc import OrcFormat
+from infra.formats.parquet import ParquetFormat
+from infra.formats.tfrecords.format import TFRecordFormat
 from infra.ports.formats import DataFormat
 from tests.conformance.test_table_store import EVERY_TYPE, every_value
 from tests.infra.test_formats import batch_of, read_back, written
@@ -76,6 +79,56 @@ def test_avro_refuses_names_and_keys_that_it_cannot_have(kind: pa.DataType) -> N
     with pytest.raises(InvalidInputError) as caught:
         AvroFormat().check(pa.schema([("x", kind), ("fine", pa.int8())]))
     assert [error["field"] for error in caught.value.errors] == ["x"]
+
+
+def test_avro_tells_structs_of_like_names_apart() -> None:
+    """`a.b` and `a_b` are two records, and each needs a name of its own."""
+    schema = pa.schema(
+        [("a", pa.struct([("b", pa.struct([("x", pa.int8())]))])), ("a_b", pa.struct([("y", pa.int8())]))]
+    )
+    batch = batch_of([({"b": {"x": 1}}, {"y": 2}), (None, None)], schema)
+    data = written(AvroFormat(), batch)
+    assert read_back(AvroFormat(), data, schema).equals(pa.Table.from_batches([batch]))
+    assert pl.read_avro(io.BytesIO(data)).rows() == [({"b": {"x": 1}}, {"y": 2}), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        (pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int8())), "one key twice"),
+        (pa.array([[[("k", 1), ("k", 1)]]], pa.list_(pa.map_(pa.string(), pa.int8()))), "one key twice"),
+        (pa.array([2**62]).cast(TIME), "outside the years 1 to 9999"),
+        (
+            pa.array([[253_402_300_800_000_000]], pa.list_(pa.int64())).cast(pa.list_(TIME)),
+            "outside the years 1 to 9999",
+        ),
+    ],
+)
+def test_avro_refuses_values_that_it_would_lose(column: pa.Array, what: str) -> None:
+    batch = pa.record_batch([pa.array([1]), column], ["fine", "x"])
+    with pytest.raises(InvalidInputError, match=what) as caught:
+        written(AvroFormat(), batch)
+    assert [error["field"] for error in caught.value.errors] == ["x"]
+
+
+@pytest.mark.parametrize("make", [AvroFormat, TFRecordFormat, Hdf5Format, NpyFormat, OrcFormat, ParquetFormat])
+def test_thousands_of_columns_come_back(make: type[DataFormat]) -> None:
+    """In a few portions where values go through Python, and a file that is not mostly room."""
+    schema = pa.schema([(f"c{number}", pa.float32()) for number in range(2000)])
+    batch = pa.record_batch(
+        [pa.array(np.arange(number, number + 5, dtype=np.float32)) for number in range(2000)], schema
+    )
+    data = written(make(), batch)
+    assert read_back(make(), data, schema).equals(pa.Table.from_batches([batch]))
+    assert len(data) < 3_000_000
+
+
+def test_wide_rows_are_taken_fewer_at_a_time() -> None:
+    assert [rows_at_once(pa.schema([(str(name), pa.int8()) for name in range(count)])) for count in (1, 256, 2048)] == [
+        16_384,
+        16_384,
+        2048,
+    ]
 
 
 def test_orc_is_one_stripe_of_many_batches() -> None:
@@ -149,6 +202,16 @@ def test_npy_refuses_nulls_that_it_cannot_have(kind: pa.DataType) -> None:
 def test_npy_refuses_text() -> None:
     with pytest.raises(InvalidInputError, match="decimal, text, bytes, list, struct, map"):
         NpyFormat().check(EVERY_TYPE)
+
+
+def test_npy_refuses_names_that_its_header_cannot_have() -> None:
+    odd = pa.schema([("日本", pa.int64()), ("é", pa.float64())])
+    with pytest.raises(InvalidInputError, match="no names like: 日本") as caught:
+        NpyFormat().check(odd)
+    assert [error["field"] for error in caught.value.errors] == ["日本"]
+    matrix = pa.schema([("日本", pa.int64()), ("é", pa.int64())])
+    batch = batch_of([(1, 2)], matrix)
+    assert read_back(NpyFormat(), written(NpyFormat(), batch), matrix).equals(pa.Table.from_batches([batch]))
 
 
 @pytest.mark.parametrize("columns", [["a"], ["a", "b"]])

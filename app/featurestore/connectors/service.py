@@ -17,7 +17,7 @@ from app.featurestore.connectors.built_in import (
     page_after_built_in,
 )
 from app.featurestore.connectors.errors import ConnectorExistsError, ConnectorInUseError, ConnectorStaleError
-from app.featurestore.connectors.kinds import CredentialKind, Kinds, Options
+from app.featurestore.connectors.kinds import CredentialKind, FileKind, Kinds, Options
 from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
 from app.featurestore.connectors.secrets import ProjectSecrets
@@ -217,7 +217,10 @@ class ConnectorService:
                     f"The storage connector is at revision {connector.revision}, not {expected_revision}."
                 )
             _require_secret_named(connector, command)
+            before = self._address(connector)
             self._apply(connector, command)
+            if self._address(connector) != before:
+                self._require_empty(uow.session, context, project, connector)
             self._record(uow, context, Action.CONNECTOR_UPDATE, connector, options=connector.options)
             _commit_revision(uow)
             return self._info(connector, with_secret=True)
@@ -263,6 +266,19 @@ class ConnectorService:
         if command.options is not None or command.changes_secret:
             self._require_credentials(connector)
         connector.updated_at = self._clock.now()
+
+    def _address(self, connector: StorageConnector) -> str | None:
+        """Where its files are; None of one that holds none."""
+        kind = self._kinds.load(connector.kind.lower())
+        return kind.uri(connector.project.name, connector.options, "") if isinstance(kind, FileKind) else None
+
+    def _require_empty(
+        self, session: Session, context: RequestContext, project: str, connector: StorageConnector
+    ) -> None:
+        """Training datasets would be looked for elsewhere, and deleting one would remove what is called like its files there."""
+        used_by = self._uses(session, connector.id)
+        if used_by:
+            raise self._in_use(session, context, project, used_by)
 
     def _info(self, connector: StorageConnector, *, with_secret: bool) -> ConnectorInfo:
         return ConnectorInfo.of(connector, self._external_id(connector), with_secret=with_secret)

@@ -16,6 +16,7 @@ from infra.database.unit_of_work import Database
 from infra.errors import ConflictError, GatewayError, StorageUnavailableError
 from infra.ids import IdFactory
 from infra.ports.storage import ObjectStore
+from tenancy.projects.models import Project
 
 # A claim older than this belongs to a request that died: no upload is allowed to take nearly as long.
 CLAIM_LIFETIME = timedelta(hours=24)
@@ -31,6 +32,9 @@ class Elsewhere:
 
 
 class ExternalFiles(Protocol):
+    def require_apart(self, session: Session, project_id: UUID, elsewhere: Elsewhere) -> None:
+        """Raise where another place of the project is inside this one or around it: clearing up one would reach the other."""
+
     def remove(self, project_id: UUID, elsewhere: Elsewhere, files: Sequence[str] | None) -> int:
         """Delete `files`, or where None what a writer of ours may have left; nothing else. Returns how many."""
 
@@ -52,6 +56,10 @@ class Locations:
         """
         path = f"{project_id}/{self._ids()}"
         with self._database.write() as uow:
+            if elsewhere is not None:
+                # One at a time: two that look before either is there would both find nobody.
+                uow.session.get_one(Project, project_id, with_for_update={"key_share": True})
+                self._external.require_apart(uow.session, project_id, elsewhere)
             uow.session.add(
                 Location(
                     path=path,

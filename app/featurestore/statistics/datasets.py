@@ -40,11 +40,10 @@ class TrainingDatasetSubjects:
 
     def rows(self, session: Session, subject: Subject) -> OpenScan:
         dataset = self._get(session, subject)
-        files, schema = self._places.of(dataset), schema_of(dataset.manifest)
-        paths = [file["path"] for file in dataset.manifest["files"]]
+        files, schema, parts = self._places.of(dataset), schema_of(dataset.manifest), dataset.manifest["files"]
         data_format = self._formats.load(dataset.data_format)
         scan = Scan(
-            schema, dataset.rows, dataset.revision, lambda columns: files.read(paths, data_format, schema, columns)
+            schema, dataset.rows, dataset.revision, lambda columns: files.read(parts, data_format, schema, columns)
         )
         return lambda: scan
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -131,8 +131,8 @@ class _Column:
     infinite: int = 0
     value: pa.Scalar | None = None
     varies: bool = False
-    first: Any = None
-    last: Any = None
+    first: int | None = None
+    last: int | None = None
     pairs: dict[str, _Pair] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -162,7 +162,8 @@ class _Column:
         self.varies = not pc.all(pc.equal(present, self.value)).as_py()
 
     def _widen(self, column: pa.Array) -> None:
-        ends = pc.min_max(column)
+        # As counts: Python has no time outside the years 1 to 9999, and a TIMESTAMP may be one.
+        ends = pc.min_max(column.cast(_counts(self.of.type)))
         least, greatest = ends["min"].as_py(), ends["max"].as_py()
         self.first = least if self.first is None else min(self.first, least)
         self.last = greatest if self.last is None else max(self.last, greatest)
@@ -189,11 +190,23 @@ class _Column:
             found = pair.correlation
             if found is not None and abs(found) > _SUSPICIOUS:
                 yield self._anomaly(LEAKAGE, f"correlates {found:.4f} with the label {name!r}: may hold the answer")
-        if self.first is not None:
-            yield self._anomaly(TIME_RANGE, f"from {self.first.isoformat()} to {self.last.isoformat()}")
+        if self.first is not None and self.last is not None:
+            first, last = (_time_text(end, self.of.type) for end in (self.first, self.last))
+            yield self._anomaly(TIME_RANGE, f"from {first} to {last}")
 
     def _anomaly(self, kind: str, detail: str) -> Anomaly:
         return Anomaly(self.name, kind, detail)
+
+
+def _counts(time: pa.DataType) -> pa.DataType:
+    return pa.int32() if pa.types.is_date32(time) else pa.int64()
+
+
+def _time_text(count: int, time: pa.DataType) -> str:
+    try:
+        return str(pa.scalar(count, _counts(time)).cast(time).as_py().isoformat())
+    except OverflowError:
+        return "before the year 1" if count < 0 else "after the year 9999"
 
 
 def _is_number(column: pa.DataType) -> bool:

@@ -110,23 +110,35 @@ class DatasetFiles:
     def copy_from(self, other: "DatasetFiles", files: Sequence[Mapping[str, Any]]) -> None:
         """Raises StorageUnavailableError where a file is no longer the one that was written."""
         for file in files:
-            with closing(other.open(file["path"])) as source, self._sink(file["path"]) as sink:
-                measured = _Measured(sink)
-                while piece := source.read(_CHUNK):
-                    measured.write(piece)
-                if measured.sha256 != file["sha256"]:
-                    raise StorageUnavailableError(f"{file['path']} in the warehouse is not the file that was written.")
+            with self._sink(file["path"]) as sink:
+                other.copy_to(sink, file)
+
+    def copy_to(self, sink: BinaryIO, file: Mapping[str, Any]) -> None:
+        """Raises StorageUnavailableError as `copy_from` does, when all of it was copied."""
+        measured = _Measured(sink)
+        with closing(self.open(file["path"])) as source:
+            while piece := source.read(_CHUNK):
+                measured.write(piece)
+        if measured.sha256 != file["sha256"]:
+            raise _another(file)
 
     def read(
-        self, paths: Sequence[str], data_format: DataFormat, schema: pa.Schema, columns: Sequence[str] = ()
+        self,
+        files: Sequence[Mapping[str, Any]],
+        data_format: DataFormat,
+        schema: pa.Schema,
+        columns: Sequence[str] = (),
     ) -> Iterator[pa.RecordBatch]:
+        """Rows of some files of the manifest. Raises StorageUnavailableError where one has not as many as it says."""
         chosen = pa.schema([schema.field(name) for name in columns]) if columns else schema
-        for path in paths:
-            with closing(self.open(path)) as source:
-                if isinstance(data_format, ColumnarFormat):
-                    yield from data_format.read_columns(source, chosen)
-                else:
-                    yield from (batch.select(chosen.names) for batch in data_format.read(source, schema))
+        for file in files:
+            rows = 0
+            with closing(self.open(file["path"])) as source:
+                for batch in _batches(data_format, source, schema, chosen):
+                    rows += batch.num_rows
+                    yield batch
+            if rows != file["rows"]:
+                raise _another(file)
 
     @contextmanager
     def _sink(self, path: str) -> Iterator[BinaryIO]:
@@ -143,6 +155,18 @@ def content_hash(files: Iterable[Mapping[str, Any]]) -> str:
     for file in files:
         digest.update(f"{file['path']}\0{file['sha256']}\0{file['rows']}\n".encode())
     return digest.hexdigest()
+
+
+def _batches(
+    data_format: DataFormat, source: BinaryIO, schema: pa.Schema, chosen: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    if isinstance(data_format, ColumnarFormat):
+        return data_format.read_columns(source, chosen)
+    return (batch.select(chosen.names) for batch in data_format.read(source, schema))
+
+
+def _another(file: Mapping[str, Any]) -> StorageUnavailableError:
+    return StorageUnavailableError(f"{file['path']} in the warehouse is not the file that was written.")
 
 
 class _Measured:

@@ -24,6 +24,7 @@ class CreateTrainingDatasetKind:
         command = self._arguments.read(arguments)
         if (command.query is None) == (command.sql is None):
             raise InvalidInputError("A job makes a training dataset of a query or of SQL: give one of them.")
+        self._datasets.check(command)
         return self._arguments.accept(arguments)
 
     def subject(self, project_id: UUID, arguments: Mapping[str, Any]) -> str:

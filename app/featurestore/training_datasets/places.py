@@ -1,14 +1,18 @@
 """Where the bytes of training datasets are: in the warehouse, or in a bucket that a connector leads to."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.featurestore.connectors.files import FileConnector, FileReader
+from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
+from app.featurestore.locations.models import Location
 from app.featurestore.locations.service import Elsewhere
 from app.featurestore.training_datasets.errors import SinkOccupiedError
 from app.featurestore.training_datasets.files import LABELS, MANIFEST, DatasetFiles
@@ -18,7 +22,8 @@ from infra.errors import InvalidInputError
 from infra.ports.storage import ObjectStore
 
 INTERNAL, EXTERNAL = "INTERNAL", "EXTERNAL"
-_SEGMENT = r"[A-Za-z0-9._=-]{1,128}"
+# What begins with a dot or an underscore, readers of folders pass over, and so does our own staging.
+_SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._=-]{0,127}"
 _PATH = re.compile(rf"{_SEGMENT}(/{_SEGMENT}){{0,15}}")
 # What a writer of ours that died may have left, and nobody else's files are called.
 _OURS = re.compile(rf"([a-z][a-z0-9_]{{0,31}}/)?part-\d{{5,}}\.[a-z0-9]+|{re.escape(MANIFEST)}|{re.escape(LABELS)}")
@@ -56,9 +61,10 @@ class DatasetPlaces:
         if connector.is_built_in:
             _refuse_path(path)
             return None
-        if path is not None and not (_PATH.fullmatch(path) and not {".", ".."} & set(path.split("/"))):
+        if path is not None and not _PATH.fullmatch(path):
             raise InvalidInputError(
-                f"{path[:80]!r} is no path of a sink.", hint="Segments of letters, digits, . _ = and -, joined by /."
+                f"{path[:80]!r} is no path of a sink.",
+                hint="Segments of letters, digits, . _ = and -, joined by /, each beginning with a letter or a digit.",
             )
         return Sink(connector, path or "")
 
@@ -84,6 +90,27 @@ class DatasetPlaces:
                 hint="Choose another path, or delete the training dataset that is there first.",
             )
 
+    def require_apart(self, session: Session, project_id: UUID, elsewhere: Elsewhere) -> None:
+        """Implements `ExternalFiles`. Connectors of one project may lead to one bucket, hence addresses are compared."""
+        repository = ConnectorRepository(session)
+        wanted = self._address(repository.get_by_id(project_id, elsewhere.connector_id), elsewhere.path)
+        others = (
+            select(StorageConnector, Location.external_path)
+            .join(Location, Location.connector_id == StorageConnector.id)
+            .where(Location.project_id == project_id)
+        )
+        for connector, path in session.execute(others):
+            found = self._address(connector, path or "")
+            if found.startswith(wanted) or wanted.startswith(found):
+                raise SinkOccupiedError(
+                    f"Another training dataset of the project lies at {found[:-1]}, or is being written or removed there.",
+                    hint="Choose another path. Where a writer died its place is free again after a day.",
+                )
+
+    def _address(self, connector: StorageConnector, path: str) -> str:
+        """With a slash at the end: `a/b2` is no part of `a/b`."""
+        return f"{self._connectors.uri(FileConnector.of(connector), path)}/"
+
     def remove(self, project_id: UUID, elsewhere: Elsewhere, files: Sequence[str] | None) -> int:
         """Implements `ExternalFiles`: what we wrote, and nothing else."""
         with self._database.read() as session:
@@ -96,9 +123,10 @@ class DatasetPlaces:
         return len(ours)
 
 
-def files_of(manifest: dict[str, list[dict[str, str]]]) -> list[str]:
+def files_of(manifest: Mapping[str, Any]) -> list[str]:
     """Every file that a dataset consists of, with those beside its rows."""
-    return [*(file["path"] for file in manifest["files"]), MANIFEST, LABELS]
+    label_file = manifest.get("label_file")
+    return [*(file["path"] for file in manifest["files"]), MANIFEST, *([label_file["path"]] if label_file else ())]
 
 
 def _refuse_path(path: str | None) -> None:

@@ -72,10 +72,10 @@ class TrainingDatasetReading:
             files, manifest, name_of_format = self._places.of(dataset), dataset.manifest, dataset.data_format
         if rows.content_hash is not None and rows.content_hash != manifest.get("content_hash"):
             raise changed(name, version)
-        paths = _paths(manifest, rows)
+        chosen = _files(manifest, rows)
         schema = schema_of(manifest)
         _require_columns(schema, rows.columns)
-        batches = files.read(paths, self._formats.load(name_of_format), schema, rows.columns)
+        batches = files.read(chosen, self._formats.load(name_of_format), schema, rows.columns)
         return pa.schema([schema.field(column) for column in rows.columns]) if rows.columns else schema, batches
 
     def _load(
@@ -106,14 +106,14 @@ def _for_receiver(manifest: dict[str, Any], projects: set[str]) -> Manifest:
     return Manifest(**{**manifest, **hidden, "groups": groups, "writes": writes})
 
 
-def _paths(manifest: dict[str, Any], rows: ReadRows) -> list[str]:
+def _files(manifest: dict[str, Any], rows: ReadRows) -> list[dict[str, Any]]:
     if rows.split is not None:
         _require_split(manifest, rows.split)
-    paths = [file["path"] for file in manifest["files"] if rows.split in (None, file.get("split"))]
+    files = [file for file in manifest["files"] if rows.split in (None, file.get("split"))]
     if rows.file is None:
-        return paths
-    _require_file(paths, rows.file)
-    return [rows.file]
+        return files
+    _require_file([file["path"] for file in files], rows.file)
+    return [file for file in files if file["path"] == rows.file]
 
 
 def _require_split(manifest: dict[str, Any], split: str) -> None:

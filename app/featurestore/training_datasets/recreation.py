@@ -2,11 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import copyfileobj
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 from app.featurestore.feature_groups.frames import ARROW_STREAM, Frame, Upload
 from app.featurestore.query.expression import FeatureExpression, JoinSpec, LabelsSpec
@@ -70,13 +69,12 @@ def require_same_groups(recorded: Sequence[Mapping[str, Any]], read: Sequence[Ma
 
 @contextmanager
 def kept_labels(files: DatasetFiles, label_file: Mapping[str, Any] | None) -> Iterator[Frame | None]:
-    """The labels that came as a frame, as a frame again."""
+    """The labels that came as a frame, as a frame again. Raises StorageUnavailableError for others than those that came."""
     if label_file is None:
         yield None
         return
     with tempfile.NamedTemporaryFile(prefix="oast-") as spool:
-        with closing(files.open(label_file["path"])) as source:
-            copyfileobj(source, spool)
+        files.copy_to(cast("BinaryIO", spool), label_file)
         spool.flush()
         yield Frame(Upload(Path(spool.name), ARROW_STREAM, label_file["rows"], _ANY_SIZE))
 

@@ -18,7 +18,7 @@ from app.featurestore.query.expression import CatalogGroup, FeatureExpression
 from app.featurestore.query.plans import LABELS, LogicalPlan
 from app.featurestore.query.service import QueryService, Retrieval
 from app.featurestore.sql.service import PinnedSql, SqlQuery, SqlService
-from app.featurestore.training_datasets.cluster_rows import DUCKDB, SPARK, ClusterRows
+from app.featurestore.training_datasets.cluster_rows import DUCKDB, SPARK, ClusterRows, require_engine
 from app.featurestore.training_datasets.states import RecordedStates
 from infra.ports.tables import Snapshot
 from tenancy.principals import RequestContext
@@ -48,6 +48,13 @@ class RowSources:
         self.states = states
         self._cluster = cluster
 
+    def require_engine(self, name: str | None, *, has_query: bool) -> str:
+        """The engine that is meant; raises InvalidInputError where it cannot give such rows, or there is none here."""
+        engine = require_engine(name, has_query=has_query)
+        if engine == SPARK:
+            self._cluster.require()
+        return engine
+
     @contextmanager
     def of_features(
         self,
@@ -58,8 +65,6 @@ class RowSources:
         require: Require,
         engine: str = DUCKDB,
     ) -> Iterator[Rows]:
-        if engine == SPARK:
-            self._cluster.require()
         retrieval = self._queries.retrieve(context, project, query, labels)
         require(retrieval.schema)
         with self._joined(context, retrieval, engine) as stream:

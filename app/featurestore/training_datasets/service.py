@@ -12,7 +12,6 @@ from app.featurestore.feature_groups.frames import Frame
 from app.featurestore.feature_groups.rules import require_version
 from app.featurestore.locations.models import LocationState
 from app.featurestore.locations.service import Locations
-from app.featurestore.training_datasets.cluster_rows import require_engine
 from app.featurestore.training_datasets.errors import TrainingDatasetExistsError
 from app.featurestore.training_datasets.files import DatasetFiles
 from app.featurestore.training_datasets.followers import DatasetFollower
@@ -137,6 +136,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
                 version=command.version or TrainingDatasetRepository(session).next_version(access.project_id, called),
                 description=dataset.description,
                 jobs=tuple(dataset.jobs),
+                statistics=dataset.statistics,
             )
         access, _ = self._require_free(context, project, again)
         data_format = self._formats.load(again.data_format)
@@ -150,6 +150,13 @@ class TrainingDatasetService(TrainingDatasetInsertion):
             rows_of = self._rows_of(context, project, again, labels, data_format, states)
             making = _Making(access, again, data_format, _same(rows_of, old), labels)
             return self._make(context, making, compared)
+
+    def check(self, command: CreateTrainingDataset) -> None:
+        """What is wrong whatever the rows are, for who makes it later."""
+        require_name(command.name, "training dataset")
+        require_version(command.version)
+        self._formats.load(command.data_format)
+        self._rows.require_engine(command.engine, has_query=command.query is not None)
 
     def delete(self, context: RequestContext, project: str, name: str, version: int) -> None:
         with self._database.write() as uow:
@@ -170,7 +177,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
         states: Mapping[UUID, Snapshot] | None = None,
     ) -> AbstractContextManager[Rows]:
         require = self._requirements(command, data_format)
-        engine = require_engine(command.engine, has_query=command.query is not None)
+        engine = self._rows.require_engine(command.engine, has_query=command.query is not None)
         if command.query is not None and command.sql is None:
             return self._rows.of_features(context, project, command.query, frame, require, engine)
         if command.sql is not None and command.query is None and frame is None:
@@ -201,6 +208,7 @@ class TrainingDatasetService(TrainingDatasetInsertion):
     ) -> _Answer:
         command, sink = making.command, making.sink
         if sink is not None:
+            self._locations.purge()  # what waits to be removed may lie where this one is to go
             self._places.require_free(sink)
         location = self._locations.claim(making.access.project_id, None if sink is None else sink.elsewhere)
         files = self._places.at(location) if sink is None else self._places.of_sink(sink)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import IO, Any, Final, TypeAlias
 
 import numpy as np
@@ -54,16 +55,24 @@ def require_splits(splits: Splits, schema: pa.Schema) -> None:
             f"{wrong[0][:40]!r} is no name of a split." if wrong else f"There are 2 to {_MOST} splits, or none.",
             hint='For example {"train": 0.8, "test": 0.2}.',
         )
-    if not all(share > 0 for share in splits.shares.values()) or not math.isclose(sum(splits.shares.values()), 1.0):
-        raise InvalidInputError("The shares of the splits must be above 0 and add up to 1.")
+    together = sum(splits.shares.values())
+    if not all(share > 0 for share in splits.shares.values()) or not math.isclose(together, 1.0):
+        raise InvalidInputError(f"The shares of the splits must be above 0 and add up to 1; these make {together:.6g}.")
     if not 0 <= splits.seed < 2**63:
         raise InvalidInputError("The seed is a whole number from 0 to 2^63 - 1.")
+    _require_columns(splits, schema)
+
+
+def _require_columns(splits: Splits, schema: pa.Schema) -> None:
     unknown = [name for name in splits.columns if name not in schema.names]
     if unknown:
         raise InvalidInputError(f"The rows have no column {unknown[0][:80]!r}.", candidates=schema.names[:20])
     expected = {RANDOM: not splits.columns, ENTITY: bool(splits.columns), TIME: len(splits.columns) == 1}
     if not expected[splits.by]:
         raise InvalidInputError("Split by entity names its columns, by time the one column, at random none.")
+    nested = [name for name in splits.columns if pa.types.is_nested(schema.field(name).type)]
+    if nested:
+        raise InvalidInputError(f"{nested[0]!r} is an ARRAY, STRUCT or MAP, by which nothing is split.")
     if splits.by == TIME and not _is_time(schema.field(splits.columns[0]).type):
         raise InvalidInputError(f"{splits.columns[0]!r} is no TIMESTAMP, DATE or whole number.")
 
@@ -123,12 +132,21 @@ def _at_random(seed: int) -> _Assign:
 def _place_of_entity(batch: pa.RecordBatch, splits: Splits) -> _Unit:
     places = np.zeros(batch.num_rows, np.uint64)
     for name in splits.columns:
-        coded = batch.column(name).dictionary_encode(null_encoding="encode")
-        values = np.array([_hash(value, splits.seed) for value in coded.dictionary.to_pylist()], np.uint64)
+        column = batch.column(name)
+        # How Python writes a time depends on which zones are installed, and some it has not.
+        column = column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        coded = column.dictionary_encode(null_encoding="encode")
+        values = np.array([_hash(_plain(value), splits.seed) for value in coded.dictionary.to_pylist()], np.uint64)
         places = (places * np.uint64(0x9E3779B97F4A7C15)) ^ values[coded.indices.to_numpy()]
     mixed = (places ^ (places >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
     unit: _Unit = (mixed ^ (mixed >> np.uint64(27))) / _FULL
     return unit
+
+
+def _plain(value: Any) -> Any:
+    """One form of what is equal: 0.0 and -0.0, and a key that is a whole number here and came as 7.0 there."""
+    is_whole = isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value)
+    return int(value) if is_whole else value
 
 
 def _hash(value: Any, seed: int) -> int:

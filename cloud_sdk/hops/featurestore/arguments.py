@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import Any, Dict, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Dict, Optional, Union
+from urllib.parse import quote
 
 from hops.featurestore.errors import InvalidInputError
 
+# Of a request's first line, which servers take 4 KiB of: the rest is for the address itself.
+_MOST_OF_AN_ADDRESS = 3_500
 # A path's own signs: what is called like that cannot be addressed, so the gateway could not even say that it is not there.
 _NO_NAMES = frozenset({"", ".", ".."})
 
@@ -49,6 +52,17 @@ def checked_version(version: Any, argument: str = "featuregroup_version") -> int
         f"{argument}={shown(version)} is no version: these are whole numbers from 1 on.",
         hint="fs.get_latest_featuregroup_version(…) and fs.get_latest_training_dataset_version(…) tell the latest.",
     )
+
+
+def column_list(columns: Union[str, Sequence[str]]) -> str:
+    """As an address has them; raises InvalidInputError for more than go into one."""
+    text = columns if isinstance(columns, str) else ",".join(columns)
+    if len(quote(text)) > _MOST_OF_AN_ADDRESS:
+        raise InvalidInputError(
+            f"columns= names {text.count(',') + 1:,} columns, which are more than fit into an address.",
+            hint="Leave out columns=, and choose from the frame.",
+        )
+    return text
 
 
 def types_by_name(types: Any, argument: str) -> Dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Union
 
-from hops.featurestore.arguments import checked_version, types_by_name
+from hops.featurestore.arguments import checked_version, column_list, types_by_name
 from hops.featurestore.containers import convert, resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.errors import InvalidInputError, RefusedInputError
@@ -90,7 +90,7 @@ class FeatureGroupOperations(Operations):
         as_of: State = None,
     ) -> Any:
         container = resolve_container(dataframe_type, as_)
-        query: Dict[str, Union[str, int]] = {"columns": ",".join(_list(columns))} if columns else {}
+        query: Dict[str, Union[str, int]] = {"columns": column_list(_list(columns))} if columns else {}
         state = state_of(as_of)
         if state is not None:
             query["as_of"] = state

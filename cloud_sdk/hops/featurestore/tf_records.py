@@ -54,7 +54,8 @@ def schema_of_manifest(manifest: Mapping[str, Any], name: str) -> Dict[str, Any]
             f"Training dataset {name!r} is written as {written}, and only tfrecords need a schema to be read."
             if written != "tfrecords"
             else f"Training dataset {name!r} was made before the schema of its records was kept.",
-            hint='Create it with data_format="tfrecords", or read it with fs.get_training_dataset.',
+            hint='Create it with data_format="tfrecords", which is not what is written unless it is said; '
+            "or read it with fs.get_training_dataset.",
         )
     return _for_tensorflow(
         {

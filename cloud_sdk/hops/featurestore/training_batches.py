@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
-from hops.featurestore.arguments import is_whole, plain, shown
+from hops.featurestore.arguments import column_list, is_whole, plain, shown
 from hops.featurestore.containers import convert
 from hops.featurestore.download import open_reader
 from hops.featurestore.errors import InvalidInputError
@@ -142,6 +142,7 @@ def training_batches(
         raise InvalidInputError(f"batch_rows={shown(batch_rows)} is no number of rows: 1 or more.")
     types = {each["name"]: each["type"] for each in manifest["features"]}
     chosen = [columns] if isinstance(columns, str) else list(columns or ())
+    column_list(chosen)
     unknown = [name for name in chosen if name not in types]
     if unknown:
         raise InvalidInputError(f"The training dataset has no feature {shown(unknown[0])}.", candidates=list(types))
@@ -161,7 +162,9 @@ def _files(manifest: Mapping[str, Any], split: Optional[str]) -> List[str]:
 def _column(name: str, kind: str, manifest: Mapping[str, Any]) -> BatchColumn:
     """Known beforehand, so that a column is the same in a batch with nulls as in one without."""
     if kind.startswith("array<"):
-        return replace(_column(name, kind[6:-1], {"content_hash": "", "anomalies": ()}), shape=(None, None))
+        element = _column(name, kind[6:-1], {"content_hash": "", "anomalies": ()})
+        # Arrays of arrays may be of any lengths: numpy has no other number for them than "object".
+        return BatchColumn(element.dtype if len(element.shape) == 1 else "object", (None, None))
     seen = manifest.get("anomalies", ())
     # Of an old dataset nobody knows.
     has_nulls = manifest.get("content_hash") is None or any(

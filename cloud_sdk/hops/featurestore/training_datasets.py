@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any, ContextManager, Dict, Optional, Union
 
 from hops.featurestore import spines
-from hops.featurestore.arguments import checked_version
+from hops.featurestore.arguments import checked_version, column_list
 from hops.featurestore.background import require_no_rows, start_in_background
 from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
@@ -32,39 +32,17 @@ _INSTEAD = {
 
 class TrainingDatasetOperations(Operations):
     def create_training_dataset(
-        self,
-        training_dataset: str,
-        features: Any = None,
-        featurestore: Optional[str] = None,
-        featuregroups_version_dict: Optional[Mapping[str, int]] = None,
-        join_key: Union[str, Sequence[str], None] = None,
-        *,
-        description: str = "",
-        data_format: str = "parquet",
-        training_dataset_version: int = 1,
-        overwrite: bool = False,
-        jobs: Optional[Sequence[str]] = None,
-        df: Any = None,
-        sql_query: Optional[str] = None,
-        join_type: Optional[str] = None,
-        joins: Optional[Mapping[str, Any]] = None,
-        spine: Any = None,
-        event_time: Optional[str] = None,
-        lookback: Union[Lookback, Mapping[str, Lookback]] = None,
-        as_known: bool = False,
-        as_of: Union[State, Mapping[str, State]] = None,
-        splits: Optional[Mapping[str, float]] = None,
-        split_by: Union[str, Sequence[str], None] = None,
-        split_time: Optional[str] = None,
-        seed: int = 0,
-        label: Optional[str] = None,
-        fixed: bool = True,
-        sink: Optional[str] = None,
-        path: Optional[str] = None,
-        engine: Optional[str] = None,
-        statistics: Optional[Mapping[str, Any]] = None,
-        background: bool = False,
-    ) -> Any:
+        self, training_dataset: str, features: Any = None, featurestore: Optional[str] = None,
+        featuregroups_version_dict: Optional[Mapping[str, int]] = None, join_key: Union[str, Sequence[str], None] = None,
+        *, description: str = "", data_format: str = "parquet", training_dataset_version: int = 1, overwrite: bool = False,
+        jobs: Optional[Sequence[str]] = None, df: Any = None, sql_query: Optional[str] = None,
+        join_type: Optional[str] = None, joins: Optional[Mapping[str, Any]] = None, spine: Any = None,
+        event_time: Optional[str] = None, lookback: Union[Lookback, Mapping[str, Lookback]] = None, as_known: bool = False,
+        as_of: Union[State, Mapping[str, State]] = None, splits: Optional[Mapping[str, float]] = None,
+        split_by: Union[str, Sequence[str], None] = None, split_time: Optional[str] = None, seed: int = 0,
+        label: Optional[str] = None, fixed: bool = True, sink: Optional[str] = None, path: Optional[str] = None,
+        engine: Optional[str] = None, statistics: Optional[Mapping[str, Any]] = None, background: bool = False,
+    ) -> Any:  # fmt: skip
         """From `features`, which the gateway joins, from SQL, or from the rows of `df`, which `features` may be, too.
 
         The TrainingDataset, or in the background the JobRun that makes it.
@@ -73,45 +51,43 @@ class TrainingDatasetOperations(Operations):
             df, features = features, None
         if background:
             require_no_rows(df=df, spine=spine)
-        command = _command(training_dataset, training_dataset_version, description, data_format, overwrite, jobs)
-        command.update(_splits(splits, split_by, split_time, seed))
-        further = {
-            "label": label,
-            "fixed": None if fixed else False,
-            "sink": sink,
-            "path": path,
-            "engine": engine,
-            "statistics": statistics,
-        }
-        command.update({name: value for name, value in further.items() if value is not None})
+        command = _command(
+            training_dataset, training_dataset_version, data_format, description=description or None,
+            overwrite=overwrite or None, jobs=list(jobs) if jobs else None, label=label, fixed=None if fixed else False,
+            sink=sink, path=path, engine=engine, statistics=statistics, splits=_splits(splits, split_by, split_time, seed),
+        )  # fmt: skip
         require_spine(spine, event_time=event_time)
-        asked: Dict[str, Any] = {
-            "featuregroups_version_dict": featuregroups_version_dict or None,
-            "join_key": join_key,
-            "join_type": join_type,
-            "joins": joins or None,
-            "lookback": lookback,
-            "as_known": as_known,
-            "as_of": as_of,
-        }
-        making: ContextManager[Request]
+        joined: Dict[str, Any] = {
+            "featuregroups_version_dict": featuregroups_version_dict or None, "join_key": join_key, "join_type": join_type,
+            "joins": joins or None, "lookback": lookback, "as_known": as_known, "as_of": as_of,
+        }  # fmt: skip
         if df is not None:
-            _require_nothing_of_features(features=features, sql_query=sql_query, spine=spine, **asked)
-            path = url_path("projects", self._session.owner_of(featurestore), "training-datasets")
-            making = frame_request(path, df, command=command)
-        elif sql_query is not None:
-            _require_nothing_of_features(features=features, spine=spine, **asked)
-            making = nullcontext(
-                command_request(self._datasets_path(), {**command, "sql": question(sql_query, featurestore)})
+            making = self._of_frame(
+                command, df, featurestore, features=features, sql_query=sql_query, spine=spine, **joined
             )
+        elif sql_query is not None:
+            making = self._of_sql(command, sql_query, featurestore, features=features, spine=spine, **joined)
         else:
-            names = () if features is None else features
-            expression = feature_expression(names, featurestore=featurestore, **asked)
+            expression = feature_expression(() if features is None else features, featurestore=featurestore, **joined)
             making = spines.kept(self._datasets_path(), command, expression, spine, event_time)
         if background:
             return start_in_background(self._session, making)
         with making as request:
             return TrainingDataset.from_json(self._session.transport.json(request))
+
+    def _of_frame(
+        self, command: Mapping[str, Any], df: Any, featurestore: Optional[str], **of_features: Any
+    ) -> ContextManager[Request]:
+        _require_nothing_of_features(**of_features)
+        path = url_path("projects", self._session.owner_of(featurestore), "training-datasets")
+        return frame_request(path, df, command=command)
+
+    def _of_sql(
+        self, command: Mapping[str, Any], sql_query: str, featurestore: Optional[str], **of_features: Any
+    ) -> ContextManager[Request]:
+        _require_nothing_of_features(**of_features)
+        asked = {**command, "sql": question(sql_query, featurestore)}
+        return nullcontext(command_request(self._datasets_path(), asked))
 
     def _datasets_path(self) -> str:
         return url_path("projects", self._session.project, "training-datasets")
@@ -131,7 +107,7 @@ class TrainingDatasetOperations(Operations):
         path = self._session.dataset_path(training_dataset, training_dataset_version, featurestore, "rows")
         query = {} if split is None else {"split": split}
         if columns:
-            query["columns"] = columns if isinstance(columns, str) else ",".join(columns)
+            query["columns"] = column_list(columns)
         return fetch(self._session.transport, Request("GET", path, query=query), container)
 
     def iter_training_dataset(
@@ -227,14 +203,14 @@ def _require_nothing_of_features(**arguments: Any) -> None:
 
 def _splits(
     shares: Optional[Mapping[str, float]], by: Union[str, Sequence[str], None], time: Optional[str], seed: int
-) -> Dict[str, Any]:
+) -> Optional[Dict[str, Any]]:
     if shares is None:
         if by is not None or time is not None:
             raise InvalidInputError(
                 "split_by and split_time say how to split, and splits= is not there.",
                 hint='For example splits={"train": 0.8, "test": 0.2}.',
             )
-        return {}
+        return None
     if not isinstance(shares, Mapping):
         raise InvalidInputError('splits= is a dict of shares, such as {"train": 0.8, "test": 0.2}.')
     if by is not None and time is not None:
@@ -244,19 +220,16 @@ def _splits(
         way = {"by": "entity", "columns": [by] if isinstance(by, str) else list(by)}
     elif time is not None:
         way = {"by": "time", "columns": [time]}
-    return {"splits": {"shares": dict(shares), **way, "seed": seed}}
+    return {"shares": dict(shares), **way, "seed": seed}
 
 
-def _command(
-    name: str, version: int, description: str, data_format: str, overwrite: bool, jobs: Optional[Sequence[str]]
-) -> Dict[str, Any]:
+def _command(name: str, version: int, data_format: str, **further: Any) -> Dict[str, Any]:
+    """Without what is None, for which the gateway has defaults."""
     if data_format not in DATA_FORMATS:
         hint = _INSTEAD.get(data_format)
         raise NotSupportedError(
             f"There is no format {data_format!r}.", hint=hint, candidates=() if hint else DATA_FORMATS
         )
     number = checked_version(version, "training_dataset_version")
-    command: Dict[str, Any] = {"name": name, "version": number, "data_format": data_format}
-    optional = {"description": description, "overwrite": overwrite, "jobs": list(jobs or ())}
-    command.update({key: value for key, value in optional.items() if value})
-    return command
+    said = {key: value for key, value in further.items() if value is not None}
+    return {"name": name, "version": number, "data_format": data_format, **said}

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
 from infra.errors import FrameInvalidError, InvalidInputError
+from infra.formats.gathering import rows_at_once
 from infra.formats.tfrecords.columns import column_of, kind_of
 from infra.formats.tfrecords.encoding import encode
 from infra.formats.tfrecords.parsing import read_examples
 from infra.formats.tfrecords.schema import RecordDescriber
-
-_ROWS_AT_ONCE: Final = 16_384
 
 
 class TFRecordFormat:
@@ -36,10 +35,11 @@ class TFRecordFormat:
 
     def write(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, sink: BinaryIO) -> int:
         rows = 0
+        size = rows_at_once(schema)
         for batch in batches:
             rows += batch.num_rows
-            starts = range(0, batch.num_rows, _ROWS_AT_ONCE)
-            sink.writelines(encode(batch.slice(start, _ROWS_AT_ONCE), schema) for start in starts)
+            starts = range(0, batch.num_rows, size)
+            sink.writelines(encode(batch.slice(start, size), schema) for start in starts)
         return rows
 
     def describer(
@@ -49,7 +49,7 @@ class TFRecordFormat:
 
     def read(self, source: BinaryIO, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         examples = read_examples(source)
-        while rows := list(islice(examples, _ROWS_AT_ONCE)):
+        while rows := list(islice(examples, rows_at_once(schema))):
             yield _batch(rows, schema)
 
 
