@@ -5,8 +5,8 @@ No settings, and gone from the environment before the gateway starts:
 - OASTHOUSE_PEPPER is written into the pepper's file, mode 0600.
 - OASTHOUSE_DATABASE_PASSWORD goes into OAST_DATABASE_URL, which is given without one.
 
-`setup` in place of a command runs `oast init` and puts the operator key into the secret OASTHOUSE_OPERATOR_KEY_SECRET: printed,
-it would stay in a log.
+In place of a command, `setup` runs `oast init` and `new-operator-key` runs `oast operator create`: the key goes into the secret
+OASTHOUSE_OPERATOR_KEY_SECRET and nowhere else, since what is printed stays in a log.
 """
 
 import json
@@ -15,6 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
+
+KEY_MAKERS = {"setup": ["oast", "init"], "new-operator-key": ["oast", "operator", "create"]}
 
 
 def main() -> None:
@@ -31,8 +33,8 @@ def main() -> None:
     if password is not None:
         os.environ["OAST_DATABASE_URL"] = with_password(os.environ["OAST_DATABASE_URL"], password)
     command = sys.argv[1:] or ["oast", "serve"]
-    if command == ["setup"]:
-        set_up(os.environ.pop("OASTHOUSE_OPERATOR_KEY_SECRET"))
+    if command[0] in KEY_MAKERS:
+        store_key([*KEY_MAKERS[command[0]], *command[1:]], os.environ.pop("OASTHOUSE_OPERATOR_KEY_SECRET"))
     else:
         os.execvp(command[0], command)  # noqa: S606 the command is whoever started the container's
 
@@ -46,15 +48,16 @@ def with_password(url: str, password: str) -> str:
     return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
-def set_up(secret: str) -> None:
-    """A second time `oast init` fails, and says why."""
+def store_key(command: list[str], secret: str) -> None:
+    """What the command says of a failure is printed as it is."""
     import boto3  # noqa: PLC0415 no other command needs it
 
-    made = subprocess.run(["oast", "init", "--json"], stdout=subprocess.PIPE, check=False)  # noqa: S607 the image's PATH
+    made = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=False)  # noqa: S603 one of the two above
     if made.returncode:
         raise SystemExit(made.returncode)
-    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=json.loads(made.stdout)["key"])
-    print("The first operator key is in the secret.")  # noqa: T201
+    key = json.loads(made.stdout)
+    boto3.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=key["key"])
+    print(f"The operator key {key['key_id']} is in the secret.")  # noqa: T201
 
 
 if __name__ == "__main__":

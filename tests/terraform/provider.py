@@ -82,14 +82,15 @@ _SCALARS = {
 
 @contextmanager
 def providers() -> Iterator[dict[str, str]]:
-    """The variable by which Terraform finds them, in place of downloading any."""
+    """The variables by which Terraform finds them, in place of downloading any."""
     recorded = json.loads(SCHEMA.read_text(encoding="utf-8"))
     aws = _schemas(AWS, resource_schemas=recorded["resource"], data_source_schemas=recorded["data"])
     random = _schemas(NOTHING, ephemeral_resource_schemas={"random_password": RANDOM_PASSWORD})
     with _serving(aws) as at_aws, _serving(random) as at_random:
         found = {"hashicorp/aws": at_aws, "hashicorp/random": at_random}
         reattach = {f"registry.terraform.io/{name}": _reattach(port) for name, port in found.items()}
-        yield {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
+        # Nobody's mirrors of providers: these two are all that there is.
+        yield {"TF_REATTACH_PROVIDERS": json.dumps(reattach), "TF_CLI_CONFIG_FILE": os.devnull}
 
 
 def _reattach(port: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from hops.featurestore.credentials.errors import iam_statement
 from infra import iam
-from tests.docs.pages import fences, read
+from tests.docs.pages import codes, fences, read, table
 from tests.terraform.applied import ACCOUNT, KEY, NOTEBOOKS, REGION, Applied
 from tests.terraform.command import ROOT, terraform
 
@@ -154,6 +154,13 @@ def test_the_page_prints_these_documents() -> None:
     ]
     printed = [json.loads(block) for block in fences(read("docs/aws.md"), "json")]
     assert printed == expected
+
+
+def test_the_page_about_serving_lists_what_the_gateway_needs_of_the_bucket() -> None:
+    rows = table("docs/serving.md", "Warehouse on S3")
+    statements = iam.gateway_role(iam.WarehouseBucket(PLACE, "acme-features"), secrets_prefix="oasthouse/")["Statement"]
+    of_s3 = [statement["Action"] for statement in statements if ":s3:" in str(statement["Resource"])]
+    assert [codes(row["Action"]) for row in rows] == [[of_s3[0]], of_s3[1]]
 
 
 def _allows(document: iam.Document, action: str, resource: str) -> bool:

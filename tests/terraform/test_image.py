@@ -166,6 +166,12 @@ def test_setting_up_puts_the_operator_key_into_its_secret_only(tmp_path: Path, m
     assert again.returncode == 1
     assert "already-initialised" in again.stderr
     assert secrets.get_secret_value(SecretId="acme-gateway/operator-key")["SecretString"] == key
+    made = _enter(environment, "new-operator-key", "--name", "second")
+    assert made.returncode == 0, made.stderr
+    second = secrets.get_secret_value(SecretId="acme-gateway/operator-key")["SecretString"]
+    assert second != key
+    assert second not in made.stdout + made.stderr
+    assert made.stdout.split()[3] in second
 
 
 def test_the_container_starts_the_gateway_and_stops_it(tmp_path: Path) -> None:

@@ -3,19 +3,18 @@
 tests/terraform/test_modules.py does the same against the recorded schema of the provider, anywhere.
 """
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from tests.terraform.command import ROOT, TerraformError, terraform
+from tests.terraform.command import TerraformError, copy_tree, terraform
 
 EXAMPLES = ("minimal", "production")
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
-        tree = shutil.copytree(ROOT / "terraform", Path(scratch) / "terraform")
+        tree = copy_tree(Path(scratch))
         for example in EXAMPLES:
             directory = tree / "examples" / example
             try:

@@ -106,7 +106,7 @@ variable "settings" {
 }
 
 variable "secret_settings" {
-  description = "Settings that are secrets, such as OAST_SPARK__REMOTE: each with the ARN of the secret that holds it."
+  description = "Settings that are secrets, such as OAST_SPARK__REMOTE: each with the ARN of the secret that holds it, encrypted with the key of the module `secrets` or AWS's own."
   type        = map(string)
   default     = {}
 }

@@ -37,10 +37,6 @@ resource "aws_lb_target_group" "gateway" {
     healthy_threshold   = 2
     unhealthy_threshold = 10
   }
-
-  lifecycle {
-    create_before_destroy = true
-  }
 }
 
 resource "aws_lb_listener" "https" {
