@@ -2,6 +2,7 @@
 
 import json
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.server import _Server
 from app.settings import Settings
 from tests.docs.pages import ROOT, read
 from tests.docs.test_docs_agree import _settings
-from tests.terraform.applied import VALUES, Applied, apply
+from tests.terraform.applied import ACCOUNT, KEY, REGION, VALUES, Applied, apply
 from tests.terraform.command import TerraformError, copy_tree, terraform
 from tests.terraform.provider import providers
 from tests.world import World
@@ -187,6 +188,13 @@ def test_tasks_and_database_are_private(applied: Applied) -> None:
     assert database["password"] is None or "password" not in json.dumps(database["password"])
 
 
+def test_the_database_asks_for_tls_and_logs_no_values(applied: Applied) -> None:
+    (group,) = applied.of_type("aws_db_parameter_group").values()
+    parameters = {parameter["name"]: parameter["value"] for parameter in group["parameter"]}
+    assert parameters["rds.force_ssl"] == "1"
+    assert parameters["log_parameter_max_length"] == "0"
+
+
 def test_endpoints_of_what_tasks_need(applied: Applied) -> None:
     services = {
         values["service_name"].rpartition("eu-west-1.")[2] for values in applied.of_type("aws_vpc_endpoint").values()
@@ -271,6 +279,20 @@ def test_alarms_and_dashboard_look_at_what_is_there(applied: Applied) -> None:
     assert all(alarm["alarm_actions"] for alarm in alarms)
     (dashboard,) = applied.of_type("aws_cloudwatch_dashboard").values()
     assert all(service in dashboard["dashboard_body"] for service in services)
-    (group,) = [g for g in applied.of_type("aws_cloudwatch_log_group").values() if g["name"].endswith("/tasks")]
-    assert group["kms_key_id"]
-    assert group["retention_in_days"] == 365
+
+
+def test_logs_are_encrypted_and_end(applied: Applied) -> None:
+    groups = {group["name"]: group for group in applied.of_type("aws_cloudwatch_log_group").values()}
+    assert {"/acme/tasks", "/acme/network", "/aws/ecs/containerinsights/acme/performance"} <= groups.keys()
+    assert {group["retention_in_days"] for group in groups.values()} == {365}
+    assert {group["kms_key_id"] for group in groups.values()} == {KEY}
+    # The key's own policy lets CloudWatch use it for these groups and no others.
+    policies = [json.loads(key["policy"]) for key in applied.of_type("aws_kms_key").values()]
+    (patterns,) = [
+        statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+        for policy in policies
+        for statement in policy["Statement"]
+        if "logs." in str(statement["Principal"])
+    ]
+    arns = [f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}" for name in groups]
+    assert [arn for arn in arns if not any(fnmatchcase(arn, pattern) for pattern in patterns)] == []

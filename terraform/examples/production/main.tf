@@ -91,6 +91,7 @@ module "gateway" {
   execution_role_arn              = module.iam.execution_role_arn
   setup_role_arn                  = module.iam.setup_role_arn
   log_group_name                  = module.observability.log_group_name
+  kms_key_arn                     = module.secrets.kms_key_arn
   logs_bucket                     = module.buckets.logs_bucket
   vpc_id                          = module.network.vpc_id
   subnet_ids                      = module.network.private_subnet_ids

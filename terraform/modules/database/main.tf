@@ -25,6 +25,12 @@ resource "aws_db_parameter_group" "this" {
     value = "1000"
   }
 
+  # Without the values: a log is read by more people than the database.
+  parameter {
+    name  = "log_parameter_max_length"
+    value = "0"
+  }
+
   lifecycle {
     create_before_destroy = true
   }

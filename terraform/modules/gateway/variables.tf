@@ -112,6 +112,17 @@ variable "log_group_name" {
   type        = string
 }
 
+variable "kms_key_arn" {
+  description = "Key of KMS for the measurements of the cluster."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long these are kept."
+  type        = number
+  default     = 365
+}
+
 variable "logs_bucket" {
   description = "Bucket of the load balancer's access logs."
   type        = string
