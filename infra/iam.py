@@ -11,11 +11,10 @@ from typing import Any, Final
 Statement = dict[str, Any]
 Document = dict[str, Any]
 
-_READ: Final = ["s3:GetObject"]
-_APPEND: Final = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 _WAREHOUSE: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-_KEY_OF_OBJECTS: Final = ["kms:Decrypt", "kms:GenerateDataKey"]
-_ASSUME: Final = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+_VENDED: Final = ["s3:GetObject", "s3:ListBucket", "kms:Decrypt"]
+# With a source identity, so that CloudTrail names project and key wherever a credential is used.
+_ASSUME: Final = ["sts:AssumeRole", "sts:SetSourceIdentity"]
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ class WarehouseBucket:
     def objects_arn(self) -> str:
         return f"{self.bucket_arn}/{self.prefix}/*" if self.prefix else f"{self.bucket_arn}/*"
 
-    def key_statements(self) -> list[Statement]:
+    def key_statements(self, actions: str | list[str]) -> list[Statement]:
         """The key through S3 only: who holds the role cannot decrypt anything else with it."""
         if self.kms_key_arn is None:
             return []
         through = {"StringEquals": {"kms:ViaService": f"s3.{self.place.region}.amazonaws.com"}}
-        return [{**_allow(_KEY_OF_OBJECTS, self.kms_key_arn), "Condition": through}]
+        return [{**_allow(actions, self.kms_key_arn), "Condition": through}]
 
 
 def key_secret_name(project: str, role: str) -> str:
@@ -96,7 +95,7 @@ def gateway_role(
         # Without a condition on the prefix: with one, S3 answers 403 in place of 404 for an object that is not there.
         _allow("s3:ListBucket", warehouse.bucket_arn),
         _allow(_WAREHOUSE, warehouse.objects_arn),
-        *warehouse.key_statements(),
+        *warehouse.key_statements(["kms:Decrypt", "kms:GenerateDataKey"]),
         _allow("secretsmanager:GetSecretValue", place.arn("secretsmanager", f"secret:{secrets_prefix}*")),
         _allow("ssm:GetParameter", place.parameter_arn(f"/{secrets_prefix}*")),
         *_decrypt(secrets_kms_key_arn),
@@ -119,27 +118,19 @@ def gateway_trust(place: Place) -> Document:
 
 
 def vending_role(warehouse: WarehouseBucket) -> Document:
-    """The most that a credential can hold which the gateway hands out; each is narrowed to one table when it is made."""
+    """The most that a credential can hold which the gateway hands out: reading. Each is cut down to its tables besides."""
     listed = _allow("s3:ListBucket", warehouse.bucket_arn)
     if warehouse.prefix:
         listed["Condition"] = {"StringLike": {"s3:prefix": [f"{warehouse.prefix}/*"]}}
-    return _document(listed, _allow([*_READ, *_APPEND], warehouse.objects_arn), *warehouse.key_statements())
+    read = _allow("s3:GetObject", warehouse.objects_arn)
+    return _document(listed, read, *warehouse.key_statements("kms:Decrypt"))
 
 
 def vending_boundary(warehouse: WarehouseBucket) -> Document:
-    """Whatever is added to the vending role later, and whatever a bucket's own policy says: the warehouse and nothing else."""
-    elsewhere = {
-        "Effect": "Deny",
-        "Action": "s3:*",
-        "NotResource": [warehouse.bucket_arn, warehouse.objects_arn],
-    }
-    # The log of a table is the gateway's: who could write or delete it could rewrite history.
-    logs = {
-        "Effect": "Deny",
-        "Action": ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"],
-        "Resource": f"{warehouse.objects_arn}/_delta_log/*",
-    }
-    return _document(*vending_role(warehouse)["Statement"], elsewhere, logs)
+    """Whatever is added to the vending role later, and whatever a bucket's own policy says: reading the warehouse."""
+    writing = {"Effect": "Deny", "NotAction": _VENDED, "Resource": "*"}
+    elsewhere = {"Effect": "Deny", "Action": "s3:*", "NotResource": [warehouse.bucket_arn, warehouse.objects_arn]}
+    return _document(*vending_role(warehouse)["Statement"], writing, elsewhere)
 
 
 def vending_trust(gateway_role_arn: str) -> Document:

@@ -170,10 +170,13 @@ def _allows(document: iam.Document, action: str, resource: str) -> bool:
 
 
 def _matches(statement: iam.Statement, action: str, resource: str) -> bool:
-    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    is_action = _is_any(action, statement.get("Action", statement.get("NotAction"))) == ("Action" in statement)
     named = statement.get("Resource", statement.get("NotResource"))
-    is_named = any(fnmatchcase(resource, pattern) for pattern in (named if isinstance(named, list) else [named]))
-    return any(fnmatchcase(action, pattern) for pattern in actions) and is_named == ("Resource" in statement)
+    return is_action and _is_any(resource, named) == ("Resource" in statement)
+
+
+def _is_any(value: str, patterns: str | list[str]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns))
 
 
 BUCKET = "arn:aws:s3:::acme-features"
@@ -184,7 +187,7 @@ BUCKET = "arn:aws:s3:::acme-features"
     [
         ("s3:GetObject", f"{BUCKET}/oasthouse/p/t/part.parquet", True),
         ("s3:GetObject", f"{BUCKET}/oasthouse/p/t/_delta_log/0.json", True),
-        ("s3:PutObject", f"{BUCKET}/oasthouse/p/t/data/part.parquet", True),
+        ("s3:PutObject", f"{BUCKET}/oasthouse/p/t/data/part.parquet", False),
         ("s3:PutObject", f"{BUCKET}/oasthouse/p/t/_delta_log/0.json", False),
         ("s3:DeleteObject", f"{BUCKET}/oasthouse/p/t/part.parquet", False),
         ("s3:GetObject", f"{BUCKET}/elsewhere/x", False),
@@ -193,6 +196,9 @@ BUCKET = "arn:aws:s3:::acme-features"
         ("s3:ListBucket", BUCKET, True),
         ("s3:ListBucket", "arn:aws:s3:::another", False),
         ("s3:ListAllMyBuckets", "*", False),
+        ("kms:Decrypt", KEY, True),
+        ("kms:GenerateDataKey", KEY, False),
+        ("sts:AssumeRole", GATEWAY, False),
         ("secretsmanager:GetSecretValue", PLACE.secret_arn("oasthouse/football/x"), False),
     ],
     ids=lambda value: str(value).removeprefix("arn:aws:s3:::"),

@@ -7,14 +7,16 @@ locals {
   in_place    = "${var.region}:${var.account_id}"
 
   # The key through S3 only: who holds the role cannot decrypt anything else with it.
-  key_of_objects = [
-    for arn in [var.warehouse_kms_key_arn] : {
-      Effect    = "Allow"
-      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
-      Resource  = arn
-      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
-    } if arn != null
-  ]
+  key_of_objects = {
+    for use, actions in { gateway = ["kms:Decrypt", "kms:GenerateDataKey"], vending = "kms:Decrypt" } : use => [
+      for arn in [var.warehouse_kms_key_arn] : {
+        Effect    = "Allow"
+        Action    = actions
+        Resource  = arn
+        Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+      } if arn != null
+    ]
+  }
 
   # Without a condition on the prefix: with one, S3 answers 403 in place of 404 for an object that is not there.
   list_warehouse = { Effect = "Allow", Action = "s3:ListBucket", Resource = local.bucket_arn }
@@ -33,7 +35,7 @@ locals {
         Resource = local.objects_arn
       },
     ],
-    local.key_of_objects,
+    local.key_of_objects["gateway"],
     [
       {
         Effect   = "Allow"
@@ -51,29 +53,18 @@ locals {
     [for arns in [var.connector_role_arns] : { Effect = "Allow", Action = "sts:AssumeRole", Resource = arns } if length(arns) > 0],
   )
 
-  assume = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+  # With a source identity, so that CloudTrail names project and key wherever a credential is used.
+  assume = ["sts:AssumeRole", "sts:SetSourceIdentity"]
 
   vending = concat(
-    [
-      local.list_below_prefix,
-      {
-        Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = local.objects_arn
-      },
-    ],
-    local.key_of_objects,
+    [local.list_below_prefix, { Effect = "Allow", Action = "s3:GetObject", Resource = local.objects_arn }],
+    local.key_of_objects["vending"],
   )
 
-  # Whatever is added to the vending role later, and whatever a bucket's own policy says.
+  # Whatever is added to the vending role later, and whatever a bucket's own policy says: reading the warehouse.
   vending_boundary = concat(local.vending, [
+    { Effect = "Deny", NotAction = ["s3:GetObject", "s3:ListBucket", "kms:Decrypt"], Resource = "*" },
     { Effect = "Deny", Action = "s3:*", NotResource = [local.bucket_arn, local.objects_arn] },
-    # The log of a table is the gateway's: who could write or delete it could rewrite history.
-    {
-      Effect   = "Deny"
-      Action   = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]
-      Resource = "${local.objects_arn}/_delta_log/*"
-    },
   ])
 
   notebook_resource = {
