@@ -55,7 +55,7 @@ class Interface:
         return _sorted(block)
 
     def _is_config(self, name: str) -> bool:
-        return self._types[name].get("interfaces") == ["cdktf.TerraformMetaArguments"]
+        return bool(self._types[name].get("interfaces") == ["cdktf.TerraformMetaArguments"])
 
     def _block(self, struct: str) -> dict[str, Any]:
         made: dict[str, Any] = {"attributes": {}, "blocks": {}}
@@ -87,7 +87,7 @@ class Interface:
             return self._type(meant[0])
         name = of["fqn"]
         if name.startswith("cdktf."):
-            return "bool" if name == "cdktf.IResolvable" else name in _MAPS and ["map", _MAPS[name]] or None
+            return "bool" if name == "cdktf.IResolvable" else (name in _MAPS and ["map", _MAPS[name]]) or None
         return self._computed(name) if name.endswith(("List", "OutputReference")) else (name,)
 
     def _computed(self, name: str) -> Any:
