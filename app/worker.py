@@ -96,6 +96,7 @@ class Worker:
         if now >= self._next_purge:
             self._next_purge = now + _PURGE_SECONDS
             self._container.locations.purge()
+            self._container.logins.sweep()
         while len(self._under_way) < self._settings.jobs.slots and self._start_one():
             pass
 

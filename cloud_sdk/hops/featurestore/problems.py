@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Dict, Optional, Type
 
+import hops.featurestore.login_errors  # noqa: F401 - its classes have codes, too
 from hops.featurestore import errors
 
 

@@ -92,6 +92,29 @@ def read_first(targets: Tuple[Target, ...], read: Callable[[Target], Union[ApiKe
     )
 
 
+def aws_session(region: Optional[str]) -> Any:
+    boto3 = require("boto3")
+    session, failure = _botocore(lambda: boto3.session.Session(region_name=region))
+    if failure is not None:
+        raise _setup_error(failure)
+    return session
+
+
+def frozen_credentials(session: Any) -> Any:
+    """As they are now: boto3 refreshes those of a role by itself. Raises AwsCredentialsMissingError."""
+    found, failure = _botocore(session.get_credentials)
+    if failure is None and found is not None:
+        found, failure = _botocore(found.get_frozen_credentials)
+    if failure is not None:
+        raise _setup_error(failure)
+    if found is None:
+        raise AwsCredentialsMissingError(
+            "boto3 found no usable AWS credentials.",
+            hint='Run under an IAM role, or use secrets_store="local" with api_key_file.',
+        )
+    return found
+
+
 def _botocore(call: Callable[[], Any]) -> Tuple[Any, Optional[Exception]]:
     """(answer, None) or (None, failure): raised by the caller, so that no frame that held a secret hangs on it."""
     exceptions = require("botocore.exceptions")

@@ -1,0 +1,138 @@
+"""The keys that sessions are signed with. All processes of a gateway share them through the database.
+
+The next key is published long before it signs anything, so that no process ever meets a session whose key it does not know;
+the one before stays until the last session signed with it is over.
+"""
+
+import secrets
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import delete, func, select
+
+from infra.clock import Clock
+from infra.crypto import Pepper
+from infra.database.unit_of_work import Database
+from infra.errors import ConflictError
+from infra.sealing import Sealer
+from tenancy.sessions.models import SigningKey
+
+PERIOD: Final = timedelta(days=7)
+LEAD: Final = timedelta(hours=1)
+KEPT: Final = timedelta(hours=1)
+"""After its successor began: longer than any session lives."""
+_REFRESH_SECONDS: Final = 60.0
+# A session of an unknown key makes us look, but whoever sends a thousand of them does so once.
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Key:
+    generation: int
+    kid: str
+    active_from: datetime
+    private: Ed25519PrivateKey
+
+
+class KeyRing:
+    """`period` and `lead` are for tests, which have no week."""
+
+    def __init__(
+        self, *, database: Database, pepper: Pepper, clock: Clock, period: timedelta = PERIOD, lead: timedelta = LEAD
+    ) -> None:
+        self._database = database
+        self._pepper = pepper
+        self._clock = clock
+        self._sealer = Sealer(pepper.mac("oast-signing-keys-v1"))
+        self._keys: dict[str, Key] = {}
+        self._looked_at = float("-inf")
+        self._lock = threading.Lock()
+        self.period = period
+        self.lead = lead
+
+    def current(self) -> Key:
+        """What to sign with at this moment."""
+        now = self._clock.now()
+        self._look(_REFRESH_SECONDS)
+        if not self._active(now):
+            self._publish(now)
+        newest = max(self._keys.values(), key=lambda key: key.generation)
+        if newest.active_from + self.period - self.lead <= now:
+            self._publish(max(newest.active_from + self.period, now + self.lead))
+        return max(self._active(now), key=lambda key: key.generation)
+
+    def find(self, kid: str) -> Key | None:
+        self._look(_REFRESH_SECONDS)
+        if kid not in self._keys:
+            self._look(_LOOK_SECONDS)
+        return self._keys.get(kid)
+
+    def sweep(self) -> None:
+        """Remove keys that no living session was signed with."""
+        now = self._clock.now()
+        with self._database.write() as uow:
+            began = select(func.max(SigningKey.generation)).where(SigningKey.active_from <= now - KEPT)
+            in_use = uow.session.scalar(began)
+            if in_use is not None:
+                uow.session.execute(delete(SigningKey).where(SigningKey.generation < in_use))
+            uow.commit()
+
+    def _active(self, now: datetime) -> list[Key]:
+        return [key for key in self._keys.values() if key.active_from <= now]
+
+    def _look(self, seconds: float) -> None:
+        """Read the keys, unless that was done within so many seconds."""
+        with self._lock:
+            if time.monotonic() - self._looked_at >= seconds:
+                self._load()
+
+    def _load(self) -> None:
+        # Before reading: what is published meanwhile is looked for again, not missed.
+        self._looked_at = time.monotonic()
+        with self._database.read() as session:
+            rows = session.scalars(select(SigningKey).where(SigningKey.pepper_id == self._pepper.id)).all()
+        opened = [key for key in map(self._open, rows) if key is not None]
+        self._keys = {key.kid: key for key in opened}
+
+    def _open(self, row: SigningKey) -> Key | None:
+        secret = self._sealer.open(row.sealed, _context(row.generation, row.kid))
+        if secret is None:
+            return None
+        return Key(row.generation, row.kid, row.active_from, Ed25519PrivateKey.from_private_bytes(secret))
+
+    def _publish(self, active_from: datetime) -> None:
+        with self._lock:
+            # Where another process was first, its key serves as well.
+            with suppress(ConflictError):
+                self._insert(active_from)
+            self._load()
+
+    def _insert(self, active_from: datetime) -> None:
+        seen = max((key.generation for key in self._keys.values()), default=None)
+        kid, secret = secrets.token_hex(8), Ed25519PrivateKey.generate().private_bytes_raw()
+        with self._database.write() as uow:
+            last = uow.session.scalar(select(func.max(SigningKey.generation))) or 0
+            own = select(func.max(SigningKey.generation)).where(SigningKey.pepper_id == self._pepper.id)
+            if uow.session.scalar(own) != seen:
+                return
+            uow.session.add(
+                SigningKey(
+                    generation=last + 1,
+                    kid=kid,
+                    pepper_id=self._pepper.id,
+                    sealed=self._sealer.seal(secret, _context(last + 1, kid)),
+                    active_from=active_from,
+                    created_at=self._clock.now(),
+                )
+            )
+            uow.flush_or(ConflictError("another process made the next key"))
+            uow.commit()
+
+
+def _context(generation: int, kid: str) -> str:
+    return f"signing key {generation} {kid}"
