@@ -7,8 +7,9 @@ import hmac
 import secrets
 import string
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -56,6 +57,8 @@ class IdentitySts:
     asked: list[Asked] = field(default_factory=list)
     twist: Callable[[Answer], Answer] = lambda answer: answer
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    drip: float = 0.0
+    """Seconds before each byte of an answer."""
     endpoint_url: str = ""
 
     def role(
@@ -140,7 +143,11 @@ def running_identity_sts() -> Iterator[IdentitySts]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            # Whoever asked may have heard enough.
+            with suppress(OSError):
+                for part in [body] if not sts.drip else (body[at : at + 1] for at in range(len(body))):
+                    time.sleep(sts.drip)
+                    self.wfile.write(part)
 
         def log_message(self, *_arguments: object) -> None:
             """The tests read `asked`."""

@@ -25,6 +25,7 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.MEMBER_SET: {"role": "viewer"},
     Action.API_KEY_CREATE: {"name": "another"},
     Action.API_KEY_ROTATE: {},
+    Action.ROLE_BINDING_CREATE: {"role_arn": "arn:aws:iam::123456789012:role/Newcomer"},
     Action.SHARE_OFFER: {"receiver": "rivals", "what": "feature_store"},
     Action.FEATURE_GROUP_CREATE: {"name": "fresh", "features": [{"name": "id", "type": "bigint"}]},
     Action.FEATURE_GROUP_UPDATE: {"description": "changed"},
@@ -89,6 +90,7 @@ class Victim:
         paths = (
             "members",
             "api-keys",
+            "role-bindings",
             "shares",
             "feature-groups",
             "training-datasets",
@@ -135,6 +137,8 @@ def victim(world: World) -> Victim:
     assert world.call("PUT", "/projects/venues/jobs/job", key, json=job).status_code == 200
     run = world.call("POST", "/projects/venues/jobs/job/runs", key, json={}).json
     world.member("venues", f"{CANARY}_member", Role.VIEWER)
+    role = {"role_arn": f"arn:aws:iam::123456789012:role/{CANARY}"}
+    binding = world.call("POST", "/projects/venues/role-bindings", key, json=role).json
     share = world.offer("venues", "football", ShareKind.FEATURE_STORE)
     values = {
         "name": "group",
@@ -146,6 +150,7 @@ def victim(world: World) -> Victim:
         "table_version": "0",
         "part": "0",
         "run_id": run["id"],
+        "binding_id": binding["id"],
     }
     return Victim(world, values)
 
