@@ -142,9 +142,9 @@ def running_identity_sts() -> Iterator[IdentitySts]:
             for name, value in {"Date": format_datetime(sts.now(), usegmt=True), **headers}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
             # Whoever asked may have heard enough.
             with suppress(OSError):
+                self.end_headers()
                 for part in [body] if not sts.drip else (body[at : at + 1] for at in range(len(body))):
                     time.sleep(sts.drip)
                     self.wfile.write(part)

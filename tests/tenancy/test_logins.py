@@ -1,15 +1,48 @@
 """A role of AWS connects without a stored key: end to end, over sockets, against an STS that verifies signatures."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+import pandas as pd
 import pytest
+from sqlalchemy import func, select, text
 
+from app.bootstrap import build_container
+from app.factory import create_app
 from app.settings import LoginSettings
+from hops.featurestore.connection import Connection, open_connection
+from hops.featurestore.credentials.errors import AwsCredentialsMissingError, AwsRoleNotFoundError
+from hops.featurestore.errors import NotAuthenticatedError
+from hops.featurestore.login_errors import (
+    LoginForOtherServerError,
+    LoginNotEnabledError,
+    LoginOutOfTimeError,
+    LoginRefusedError,
+    LoginRegionError,
+    LoginUnavailableError,
+    RoleNotBoundError,
+)
+from hops.featurestore.retries import RetryPolicy
 from infra.storage.location import Warehouse
-from tests.keyless import use_role
-from tests.lab.identity import ACCOUNT, IdentitySts, running_identity_sts
+from tenancy.principals import Role
+from tenancy.role_bindings.service import BindRole
+from tenancy.scopes import Scope
+from tenancy.sessions.models import SigningKey
+from tests.keyless import signed, use_role
+from tests.lab.aws import Moto
+from tests.lab.identity import ACCOUNT, IdentitySts, running_identity_sts, unique_id_of
 from tests.world import World, listening, make_world
+
+ARN = f"arn:aws:iam::{ACCOUNT}:role/Notebooks"
+ONCE = RetryPolicy(attempts=1)
+CLIENTS = 50
 
 
 @pytest.fixture
@@ -19,24 +52,391 @@ def sts() -> Iterator[IdentitySts]:
 
 
 @pytest.fixture
-def keyless(tmp_path: Path, local_warehouse: Warehouse, sts: IdentitySts) -> Iterator[World]:
-    login = LoginSettings(server_id="127.0.0.1", regions="eu-west-1,us-east-1", endpoint_url=sts.endpoint_url)
-    with listening(make_world(tmp_path / "data", None, local_warehouse, login=login)) as world:
-        world.project("football")
-        yield world
+def make_keyless(tmp_path: Path, local_warehouse: Warehouse) -> Iterator[Callable[..., World]]:
+    with ExitStack() as stack:
+
+        def make(endpoint_url: str | None, url: str | None = None, **login: Any) -> World:
+            options = {
+                "server_id": "127.0.0.1",
+                "regions": "eu-west-1,us-east-1",
+                "endpoint_url": endpoint_url,
+                **login,
+            }
+            made = make_world(tmp_path / "data", url, local_warehouse, login=LoginSettings(**options))
+            world = stack.enter_context(listening(made))
+            world.project("football")
+            return world
+
+        yield make
 
 
-def test_a_bound_role_connects(keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hops.featurestore.connection import open_connection
+@pytest.fixture
+def keyless(make_keyless: Callable[..., World], sts: IdentitySts) -> World:
+    return make_keyless(sts.endpoint_url)
 
-    path = "/projects/football/role-bindings"
-    made = keyless.call(
-        "POST", path, keyless.key("football"), json={"role_arn": f"arn:aws:iam::{ACCOUNT}:role/Notebooks"}
-    )
-    assert made.status_code == 201, made.json
+
+def bind(world: World, arn: str = ARN, **options: Any) -> None:
+    world.container.role_bindings.bind(world.operator, "football", BindRole(arn, **{"member": "ada", **options}))
+
+
+def connect(world: World, **options: Any) -> Connection:
+    chosen = {"secrets_store": "iam", "quiet": True, "retries": ONCE, **options}
+    return open_connection(world.address, chosen.pop("project", "football"), **chosen)
+
+
+def test_a_bound_role_works_without_a_key(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bind(keyless)
     use_role(monkeypatch, sts.role("Notebooks"))
-    with open_connection(keyless.address, "football", secrets_store="iam", quiet=True) as connection:
-        assert connection.identity.member == "ada"
-        assert connection.get_featuregroups() == []
-    listed = keyless.call("GET", path, keyless.key("football")).json["items"]
-    assert listed[0]["role_unique_id"].startswith("AROA")
+    with connect(keyless, quiet=False) as fs:
+        assert capsys.readouterr().out == f"Connected to project football at 127.0.0.1, with no stored key, as {ARN}\n"
+        assert (fs.identity.member, fs.identity.role) == ("ada", "data_scientist")
+        fs.create_featuregroup(pd.DataFrame({"id": [1, 2]}), "teams", primary_key="id")
+        assert fs.get_featuregroup("teams")["id"].tolist() == [1, 2]
+    listed = keyless.call("GET", "/projects/football/role-bindings", keyless.key("football")).json["items"]
+    assert (listed[0]["role_unique_id"], listed[0]["last_login_at"] is None) == (unique_id_of("Notebooks"), False)
+    with keyless.container.database.engine.connect() as connection:
+        details = str(connection.execute(text("select detail from audit_event where subject = :id"), listed[0]).all())
+    assert "first login" in details
+
+
+def test_roles_of_moto_log_in(make_keyless: Callable[..., World], moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto knows sessions by their access key and looks at nothing else; this is for its answers, which are not ours."""
+    moto.reset()
+    world = make_keyless(moto.endpoint_url)
+    made = moto.client("sts").assume_role(RoleArn=ARN, RoleSessionName="SageMaker")["Credentials"]
+    for name, value in (
+        ("ACCESS_KEY_ID", "AccessKeyId"),
+        ("SECRET_ACCESS_KEY", "SecretAccessKey"),
+        ("SESSION_TOKEN", "SessionToken"),
+    ):
+        monkeypatch.setenv(f"AWS_{name}", made[value])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    with pytest.raises(RoleNotBoundError):
+        connect(world)
+    bind(world)
+    with connect(world) as fs:
+        assert fs.identity.project == "football"
+
+
+def test_a_role_that_is_not_bound_is_told_the_command(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_role(monkeypatch, sts.role("Notebooks"))
+    with pytest.raises(RoleNotBoundError) as caught:
+        connect(keyless)
+    assert ARN in caught.value.detail
+    assert f"oast role bind football {ARN} --member" in str(caught.value)
+    bind(keyless, role_unique_id="AROA" + "Z" * 17)
+    with pytest.raises(RoleNotBoundError) as again:
+        connect(keyless)
+    assert str(again.value).splitlines()[0] == str(caught.value).splitlines()[0]
+
+
+def test_users_and_nobody_are_told_so_before_anything_is_sent(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_role(monkeypatch, sts.caller(f"arn:aws:iam::{ACCOUNT}:user/ada", "AIDAEXAMPLE", token=False))
+    with pytest.raises(AwsRoleNotFoundError, match="only roles log in"):
+        connect(keyless)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(AwsCredentialsMissingError):
+        connect(keyless)
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    with pytest.raises(AwsCredentialsMissingError, match="absent"):
+        connect(keyless)
+    assert sts.asked == []
+
+
+def test_a_session_of_a_user_is_no_role(keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_role(monkeypatch, sts.caller(f"arn:aws:iam::{ACCOUNT}:user/ada", "AIDAEXAMPLE"))
+    with pytest.raises(LoginRefusedError, match="not a session of an IAM role") as caught:
+        connect(keyless)
+    assert caught.value.code == "login-not-a-role"
+
+
+def test_a_wrong_clock_is_named(keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    keyless.clock.ahead = timedelta(minutes=10)
+    with pytest.raises(LoginOutOfTimeError, match=r"signed at .* UTC; here it is .* UTC") as caught:
+        connect(keyless)
+    assert "Set the clock" in str(caught.value)
+
+
+def test_another_name_of_the_gateway_is_refused_with_the_right_one(
+    make_keyless: Callable[..., World], sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_keyless(sts.endpoint_url, server_id="gateway.example.com")
+    bind(world)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    with pytest.raises(LoginForOtherServerError, match=r"Connect to this gateway as 'gateway\.example\.com'"):
+        connect(world)
+
+
+def test_a_gateway_without_logins_says_so(
+    make_keyless: Callable[..., World], sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_keyless(None, server_id=None, regions=None)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    with pytest.raises(LoginNotEnabledError, match="OAST_LOGIN__SERVER_ID"):
+        connect(world)
+
+
+@pytest.mark.parametrize("region", ["ap-south-1", None])
+def test_a_notebook_elsewhere_signs_for_a_region_that_is_taken(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch, region: str | None
+) -> None:
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"), region)
+    connect(keyless).close()
+    assert sts.asked[-1].headers["host"] in ("sts.eu-west-1.amazonaws.com", "sts.us-east-1.amazonaws.com")
+
+
+def test_a_region_of_another_partition_is_not_signed_for(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_role(monkeypatch, sts.role("Notebooks"), "cn-north-1")
+    with pytest.raises(LoginRegionError, match="eu-west-1, us-east-1"):
+        connect(keyless)
+
+
+def test_a_role_of_china(make_keyless: Callable[..., World], sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_keyless(sts.endpoint_url, regions="cn-north-1")
+    bind(world, f"arn:aws-cn:iam::{ACCOUNT}:role/Notebooks")
+    use_role(monkeypatch, sts.role("Notebooks", partition="aws-cn"), "cn-north-1")
+    connect(world).close()
+    assert sts.asked[-1].headers["host"] == "sts.cn-north-1.amazonaws.com.cn"
+
+
+def test_an_outage_of_sts_is_waited_for_with_new_proofs(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    waits: list[float] = []
+    sts.twist = lambda answer: (503, {}, b"") if len(sts.asked) < 3 else answer
+    connect(keyless, retries=RetryPolicy(sleep=waits.append)).close()
+    assert (len(waits), len({asked.headers["x-oast-nonce"] for asked in sts.asked})) == (2, 3)
+    sts.twist = lambda _: (503, {}, b"")
+    with pytest.raises(LoginUnavailableError):
+        connect(keyless)
+
+
+def test_sessions_are_renewed_in_silence(keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A life of three seconds in place of 15 minutes; several threads read all the while."""
+    for name, value in (("tokens.LIFE", 3), ("tokens.LEEWAY", 0)):
+        monkeypatch.setattr(f"tenancy.sessions.{name}", timedelta(seconds=value))
+    monkeypatch.setattr("tenancy.role_bindings.login.LIFE", timedelta(seconds=3))
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    failures: list[BaseException] = []
+    with connect(keyless) as fs:
+        first = fs._transport._key.header()
+        until = time.monotonic() + 7
+
+        def read() -> None:
+            while time.monotonic() < until:
+                try:
+                    fs.get_featuregroups()
+                except BaseException as error:  # noqa: BLE001 the test counts them
+                    failures.append(error)
+
+        _in_threads([read] * 4)
+        assert failures == []
+        assert fs._transport._key.header() != first
+        assert 3 <= len(sts.asked) <= 8, "renewed a few times, by one thread for all"
+
+
+def test_a_session_that_is_refused_is_renewed_once(
+    keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    with connect(keyless) as fs:
+        _forget_keys(keyless)
+        fs.create_featuregroup(pd.DataFrame({"id": [1, 2]}), "teams", primary_key="id")
+        assert len(sts.asked) == 2
+        item = keyless.call("GET", "/projects/football/role-bindings", keyless.key("football")).json["items"][0]
+        keyless.call("DELETE", f"/projects/football/role-bindings/{item['id']}", keyless.key("football"))
+        with pytest.raises(RoleNotBoundError):
+            fs.get_featuregroups()
+        assert len(sts.asked) == 3
+        bind(keyless)
+        assert len(fs.get_featuregroups()) == 1
+
+
+def test_a_refusal_after_renewal_is_final(keyless: World, sts: IdentitySts, monkeypatch: pytest.MonkeyPatch) -> None:
+    bind(keyless)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    with connect(keyless) as fs:
+        monkeypatch.setattr(type(keyless.container.sessions._tokens), "verify", lambda _self, _text: None)
+        with pytest.raises(NotAuthenticatedError):
+            fs.get_featuregroups()
+    assert len(sts.asked) == 2
+
+
+def test_runs_act_with_what_the_binding_gives_then(keyless: World, sts: IdentitySts) -> None:
+    bind(keyless, role="data_scientist", scopes=(Scope.FEATURESTORE, Scope.PROJECT_READ))
+    token = keyless.call("POST", "/login/aws", json=signed(sts.role("Notebooks"), server_id="127.0.0.1")).json["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    keyless.connect("football").create_featuregroup(pd.DataFrame({"id": [1]}), "teams", primary_key="id")
+    arguments = {"name": "d", "query": {"features": ["id"]}}
+    job = {"kind": "training_dataset", "arguments": arguments}
+    jobs = "/projects/football/jobs/nightly"
+    assert keyless.call("PUT", jobs, headers=headers, json=job).status_code == 200
+    run = keyless.call("POST", f"{jobs}/runs", headers=headers, json={}).json
+    assert (keyless.work(), _state(keyless, run["id"])) == (1, "succeeded")
+    path = "/projects/football/role-bindings"
+    item = keyless.call("GET", path, keyless.key("football")).json["items"][0]
+    run = keyless.call("POST", f"{jobs}/runs", headers=headers, json={}).json
+    keyless.call("DELETE", f"{path}/{item['id']}", keyless.key("football"))
+    assert (keyless.work(), _state(keyless, run["id"])) == (1, "failed")
+
+
+def _state(world: World, run_id: str) -> str:
+    run = world.call("GET", f"/projects/football/runs/{run_id}", world.key("football")).json
+    if run["state"] == "failed":
+        assert run["error"]["code"] == "requester-gone"
+    return str(run["state"])
+
+
+def test_a_demoted_member_demotes_the_runs_of_its_roles(keyless: World, sts: IdentitySts) -> None:
+    from app.featurestore.jobs.requester import Requester, require_principal
+
+    keyless.member("football", "sam", Role.DATA_OWNER)
+    bind(keyless, member="sam", role="data_scientist")
+    token = keyless.call("POST", "/login/aws", json=signed(sts.role("Notebooks"), server_id="127.0.0.1")).json["token"]
+    principal = keyless.container.sessions.authenticate(token)
+    stored = Requester.of(principal).stored()
+    assert principal.project_id is not None
+    for role, expected in ((Role.DATA_OWNER, Role.DATA_SCIENTIST), (Role.VIEWER, Role.VIEWER)):
+        keyless.member("football", "sam", role)
+        with keyless.container.database.read() as session:
+            assert require_principal(session, stored, principal.project_id, "football").role is expected
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_fifty_clients_log_in_while_keys_rotate(
+    make_keyless: Callable[..., World],
+    sts: IdentitySts,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    database: str,
+) -> None:
+    """Two gateways on one database, a new key every other second; each session is good at both, at once."""
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    first = make_keyless(sts.endpoint_url, url)
+    container = build_container(first.container.settings, first.clock)
+    second = World(create_app(container=container), container, first.clock, first.directory)
+    for world in (first, second):
+        ring = world.container.sessions._tokens.keys
+        ring.period, ring.lead = timedelta(seconds=2), timedelta(seconds=1.5)
+    bind(first)
+    use_role(monkeypatch, sts.role("Notebooks"))
+    statuses: list[int] = []
+    with listening(second):
+        addresses = [first.address, second.address]
+
+        def client(number: int) -> None:
+            fs = connect(first if number % 2 else second, retries=RetryPolicy())
+            for _ in range(4):
+                header = fs._transport._key.header()
+                statuses.extend(_status(address, str(header)) for address in addresses)
+                time.sleep(1)
+                fs._transport._key.renew(str(header))
+            fs.close()
+            statuses.append(200)
+
+        _in_threads([lambda number=number: client(number) for number in range(CLIENTS)])
+    assert statuses == [200] * (CLIENTS * 9)
+    with first.container.database.read() as session:
+        assert session.scalar(select(func.max(SigningKey.generation))) >= 3
+
+
+def test_of_many_at_once_one_gets_through_on_postgresql(
+    make_keyless: Callable[..., World], sts: IdentitySts, postgres_url: str
+) -> None:
+    world = make_keyless(sts.endpoint_url, postgres_url)
+    bind(world)
+    body, statuses = signed(sts.role("Notebooks"), server_id="127.0.0.1"), []
+    barrier = threading.Barrier(12)
+
+    def send() -> None:
+        barrier.wait()
+        statuses.append(world.call("POST", "/login/aws", json=body).status_code)
+
+    _in_threads([send] * 12)
+    assert sorted(statuses) == [200] + [401] * 11
+
+
+def test_first_logins_at_once_agree_on_whom(keyless: World, sts: IdentitySts) -> None:
+    """Two roles of one name cannot be at the same time, but an STS may lag: one of them is bound, and stays."""
+    bind(keyless)
+    ids = [f"AROA{number:017d}" for number in range(8)]
+    bodies = [signed(sts.role("Notebooks", unique_id=each), server_id="127.0.0.1") for each in ids]
+    statuses: list[int] = []
+    barrier = threading.Barrier(len(bodies))
+
+    def send(body: dict[str, Any]) -> None:
+        barrier.wait()
+        statuses.append(keyless.call("POST", "/login/aws", json=body).status_code)
+
+    _in_threads([lambda body=body: send(body) for body in bodies])
+    assert sorted(statuses) == [200] + [401] * 7
+
+
+def test_keys_are_swept_once_no_session_needs_them(keyless: World, sts: IdentitySts) -> None:
+    ring = keyless.container.sessions._tokens.keys
+    first = ring.current()
+    keyless.clock.ahead = timedelta(days=7) - timedelta(minutes=30)
+    assert ring.current().kid == first.kid
+    keyless.clock.ahead = timedelta(days=7, minutes=31)
+    second = ring.current()
+    assert second.generation == first.generation + 1
+    keyless.container.logins.sweep()
+    assert _generations(keyless) == [1, 2], "sessions of the first key still live"
+    keyless.clock.ahead = timedelta(days=7, hours=3)
+    keyless.container.logins.sweep()
+    assert _generations(keyless) == [2]
+
+
+def test_keys_under_a_lost_pepper_are_void(keyless: World, sts: IdentitySts) -> None:
+    from infra.crypto import Pepper
+    from tenancy.sessions.keys import KeyRing
+
+    first = keyless.container.sessions._tokens.keys.current()
+    other = KeyRing(database=keyless.container.database, pepper=Pepper(bytes(32)), clock=keyless.clock)
+    assert other.find(first.kid) is None
+    assert (other.current().generation, other.current().kid != first.kid) == (first.generation + 1, True)
+
+
+def _generations(world: World) -> list[int]:
+    with world.container.database.read() as session:
+        return list(session.scalars(select(SigningKey.generation).order_by(SigningKey.generation)))
+
+
+def _forget_keys(world: World) -> None:
+    with world.container.database.engine.begin() as connection:
+        connection.execute(text("delete from signing_key"))
+    ring = world.container.sessions._tokens.keys
+    ring._looked_at = float("-inf")
+
+
+def _status(address: str, header: str) -> int:
+    try:
+        with urlopen(Request(f"{address}/api/v1/me", headers={"Authorization": header}), timeout=60) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        error.close()
+        return error.code
+
+
+def _in_threads(targets: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)

@@ -78,7 +78,7 @@ def read_first(targets: Tuple[Target, ...], read: Callable[[Target], Union[ApiKe
     secret in hand can show it.
     """
     for target in targets:
-        with _unlogged_answers():
+        with unlogged("botocore.parsers"):
             content, failure = _botocore(functools.partial(read, target))
         error = content if failure is None else _secret_error(failure, target)
         if isinstance(error, ApiKey):
@@ -164,9 +164,9 @@ def _code(failure: Exception) -> str:
 
 
 @contextmanager
-def _unlogged_answers() -> Iterator[None]:
-    """At level DEBUG botocore logs whole answers; this one holds the key."""
-    parsers = logging.getLogger("botocore.parsers")
+def unlogged(logger: str) -> Iterator[None]:
+    """At level DEBUG botocore logs whole answers, and all that it signs; this one is secret."""
+    parsers = logging.getLogger(logger)
 
     def refuse(record: logging.LogRecord) -> bool:
         return record.levelno > logging.DEBUG

@@ -6,7 +6,7 @@ import secrets
 from typing import Any, Dict, Optional, Tuple
 
 from hops.featurestore.api_key import ApiKey
-from hops.featurestore.credentials.aws import aws_session, frozen_credentials
+from hops.featurestore.credentials.aws import aws_session, frozen_credentials, unlogged
 from hops.featurestore.credentials.errors import AwsRoleNotFoundError
 from hops.featurestore.credentials.found import FoundKey, KeyRequest
 from hops.featurestore.errors import FeatureStoreError
@@ -84,7 +84,8 @@ class _Login:
         server_id, nonce = self._transport.address.host.lower(), secrets.token_hex(16)
         headers = {"Content-Type": _CONTENT_TYPE, "X-Oast-Server-ID": server_id, "X-Oast-Nonce": nonce}
         request = awsrequest.AWSRequest("POST", _sts_url(self._region), headers=headers, data=_BODY)
-        auth.SigV4Auth(credentials, "sts", self._region).add_auth(request)
+        with unlogged("botocore.auth"):
+            auth.SigV4Auth(credentials, "sts", self._region).add_auth(request)
         return {
             "region": self._region,
             "server_id": server_id,
