@@ -123,6 +123,36 @@ def test_shares_need_a_data_owner_on_each_side(ready: Oast) -> None:
     assert "There is no project" in ready.run("share", "offer", "nope", "football", "--as", "vera", code=1).output
 
 
+def test_roles_are_bound_and_unbound(ready: Oast) -> None:
+    arn = "arn:aws:iam::123456789012:role/Notebooks"
+    shown = ready.run("role", "bind", "football", arn, "--member", "ada").output
+    assert "acts in football for ada, as data_scientist at the most" in shown
+    assert "whoever logs in first" in shown
+    unique_id = "AROA" + "A" * 17
+    made = ready.json(
+        "role",
+        "bind",
+        "venues",
+        arn,
+        "--member",
+        "vera",
+        "--unique-id",
+        unique_id,
+        "--role",
+        "viewer",
+        "--scope",
+        "project:read",
+    )
+    assert (made["role"], made["scopes"], made["role_unique_id"]) == ("viewer", ["project:read"], unique_id)
+    assert "is bound to" in ready.run("role", "bind", "football", arn, "--member", "ada", code=1).output
+    assert "not the ARN" in ready.run("role", "bind", "football", "*", "--member", "ada", code=1).output
+    assert [each["role_arn"] for each in ready.json("role", "list", "football")] == [arn]
+    assert arn in ready.run("role", "list", "venues").output
+    assert ready.json("role", "unbind", "venues", made["id"])["state"] == "unbound"
+    assert ready.json("role", "list", "venues") == []
+    assert "no role binding" in ready.run("role", "unbind", "venues", made["id"], code=1).output
+
+
 def test_errors_are_a_line_and_a_next_step(ready: Oast) -> None:
     failed = ready.run("project", "create", "Bad Name", "--owner", "ada", code=1).output
     assert failed.startswith("error: ")
