@@ -43,14 +43,14 @@ class StsIdentityProvider:
         if not self._turns.acquire(timeout=SECONDS):
             raise IdentityUnavailableError("Too many logins are being checked at this moment.", retry_after=1)
         try:
-            return self._ask(proof)
+            return self._ask(proof, now)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             _log.warning("sts does not answer", region=proof.region, error=type(error).__name__)
             raise IdentityUnavailableError("AWS STS does not answer.", retry_after=2) from None
         finally:
             self._turns.release()
 
-    def _ask(self, proof: LoginProof) -> CallerIdentity:
+    def _ask(self, proof: LoginProof, now: datetime) -> CallerIdentity:
         host = sts_host(proof.region)
         where = urlsplit(self._endpoint_url or f"https://{host}")
         answer = self._pools.connection_from_host(where.hostname, port=_port(where), scheme=where.scheme).urlopen(
@@ -74,7 +74,7 @@ class StsIdentityProvider:
             assert_same_host=False,
         )
         try:
-            return _identity(answer)
+            return _identity(answer, now)
         finally:
             # A connection is used for one question: nothing of one caller's answer can meet another's.
             answer.close()
@@ -97,11 +97,11 @@ def _port(where: SplitResult) -> int:
     return where.port or (443 if where.scheme == "https" else 80)
 
 
-def _identity(answer: BaseHTTPResponse) -> CallerIdentity:
+def _identity(answer: BaseHTTPResponse, now: datetime) -> CallerIdentity:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise not_understood()
     body = _read(answer)
-    _require_same_time(answer.headers.get("Date"))
+    _require_same_time(answer.headers.get("Date"), now)
     if answer.status in (400, 403):
         raise IdentityRefusedError(
             "AWS does not vouch for this proof: its signature, token or time is not what it takes.",
@@ -125,13 +125,13 @@ def _read(answer: BaseHTTPResponse) -> bytes:
     return body
 
 
-def _require_same_time(date: str | None) -> None:
+def _require_same_time(date: str | None, now: datetime) -> None:
     """Where the gateway's own clock is wrong, its windows of time mean nothing."""
     try:
         theirs = parsedate_to_datetime(date or "")
     except ValueError:
         return
-    off = abs(datetime.now(UTC) - theirs.replace(tzinfo=theirs.tzinfo or UTC))
+    off = abs(now - theirs.replace(tzinfo=theirs.tzinfo or UTC))
     if off > _WARN:
         _log.error("the gateway's clock differs from that of AWS", seconds=round(off.total_seconds()))
     if off > WINDOW:

@@ -13,6 +13,7 @@ from infra.database.unit_of_work import Database
 from infra.ports.identity import IdentityProvider, LoginProof
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
+from tenancy.names import is_name
 from tenancy.principals import RequestContext
 from tenancy.role_bindings.arns import AssumedRole, RoleName, find_assumed_role
 from tenancy.role_bindings.authentication import session_principal
@@ -136,7 +137,8 @@ def _is_same_role(binding: RoleBinding, role: AssumedRole) -> bool:
 
 def _not_bound(project: str, role: RoleName) -> RoleNotBoundError:
     """One answer whether the project is absent, the role was never bound, or another role of its name was."""
-    shown = project[:80]
+    # What is to be copied into a shell is never what somebody else made up.
+    shown = project if is_name(project) else "<project>"
     return RoleNotBoundError(
         f"AWS vouches for {role.arn}, which is not bound to a project {shown!r} here.",
         hint=f"A data owner of the project binds it: oast role bind {shown} {role.arn} --member <data owner>. "

@@ -238,6 +238,12 @@ def test_logins_do_not_take_every_thread(ground: Ground) -> None:
     assert (problem["code"], ground.sts.asked) == ("login-unavailable", [])
 
 
+@pytest.mark.parametrize("date", ["", "whenever"])
+def test_an_answer_without_a_date_is_taken(ground: Ground, date: str) -> None:
+    ground.sts.twist = lambda answer: (answer[0], {"Date": date, **answer[1]}, answer[2])
+    assert ground.send(ground.honest()) == 200
+
+
 def test_nobody_answers(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ground.world.container.logins._provider, "_endpoint_url", "http://127.0.0.1:1")
     problem = require_refused(ground, ground.honest(), {503})
@@ -275,6 +281,12 @@ def test_refusals_are_of_one_shape_and_tell_of_the_caller_alone(ground: Ground) 
 
 def _refusal(ground: Ground, attack: Attack) -> dict[str, Any]:
     return require_refused(ground, attack(ground))
+
+
+def test_a_project_that_is_no_name_is_not_put_into_a_command(ground: Ground) -> None:
+    problem = require_refused(ground, signed(ground.sts.role("Strangers"), project="x; rm -rf ~"))
+    assert "rm -rf" not in json.dumps(problem)
+    assert "oast role bind <project> arn:aws:iam::" in problem["hint"]
 
 
 def test_the_corpus_is_large() -> None:

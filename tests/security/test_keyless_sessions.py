@@ -362,19 +362,27 @@ def test_an_attacker_with_the_database_signs_nothing(ground: Ground) -> None:
     with engine.begin() as connection:
         row = connection.execute(text("select * from signing_key")).mappings().one()
         assert ground.key.private.private_bytes_raw() not in row["sealed"]
-        for kid, sealed in (("planted0", b"\0" * 12 + secret.private_bytes_raw()), ("swapped0", row["sealed"])):
-            values = {**row, "kid": kid, "sealed": sealed, "generation": row["generation"] - 1 - (kid == "swapped0")}
+        for kid, sealed in (
+            ("000000000000000a", b"\0" * 12 + secret.private_bytes_raw()),
+            ("000000000000000b", row["sealed"]),
+        ):
+            values = {
+                **row,
+                "kid": kid,
+                "sealed": sealed,
+                "generation": row["generation"] - 1 - (kid == "000000000000000b"),
+            }
             names = ", ".join(values)
             connection.execute(
                 text(f"insert into signing_key ({names}) values ({', '.join(':' + n for n in values)})"), values
             )
     tokens = ground.world.container.sessions._tokens
     tokens.keys._looked_at = float("-inf")
-    assert ground.status(ground.sign(ground.claims(), secret, kid="planted0")) == 401
-    assert ground.status(ground.sign(ground.claims(), kid="swapped0")) == 401
+    assert ground.status(ground.sign(ground.claims(), secret, kid="000000000000000a")) == 401
+    assert ground.status(ground.sign(ground.claims(), kid="000000000000000b")) == 401
     assert ground.status(ground.token) == 200
     with engine.begin() as connection:
-        connection.execute(text("delete from signing_key where kid in ('planted0', 'swapped0')"))
+        connection.execute(text("delete from signing_key where kid in ('000000000000000a', '000000000000000b')"))
 
 
 def test_the_text_of_a_session_is_kept_nowhere(ground: Ground) -> None:

@@ -326,7 +326,7 @@ def test_fifty_clients_log_in_while_keys_rotate(
     request: pytest.FixtureRequest,
     database: str,
 ) -> None:
-    """Two gateways on one database, a new key every other second; each session is good at both, at once."""
+    """Two gateways on one database, new keys all the while; each session is good at both, at once."""
     url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
     first = make_keyless(sts.endpoint_url, url)
     container = build_container(first.container.settings, first.clock)
