@@ -61,12 +61,14 @@ class KeyRing:
         """What to sign with at this moment."""
         now = self._clock.now()
         self._look(_REFRESH_SECONDS)
-        if not self._active(now):
-            self._publish(now)
+        if not self._keys:
+            self._publish(None, now)
         newest = max(self._keys.values(), key=lambda key: key.generation)
         if newest.active_from + self.period - self.lead <= now:
-            self._publish(max(newest.active_from + self.period, now + self.lead))
-        return max(self._active(now), key=lambda key: key.generation)
+            self._publish(newest, max(newest.active_from + self.period, now + self.lead))
+        # A process whose clock is a little behind may meet a first key of the future.
+        keys = sorted(self._keys.values(), key=lambda key: key.generation)
+        return next((key for key in reversed(keys) if key.active_from <= now), keys[0])
 
     def find(self, kid: str) -> Key | None:
         """A key that was published before this was asked is found, by whichever process."""
@@ -85,9 +87,6 @@ class KeyRing:
             if in_use is not None:
                 uow.session.execute(delete(SigningKey).where(SigningKey.generation < in_use))
             uow.commit()
-
-    def _active(self, now: datetime) -> list[Key]:
-        return [key for key in self._keys.values() if key.active_from <= now]
 
     def _look(self, seconds: float) -> None:
         """Read the keys, unless that was done within so many seconds."""
@@ -116,27 +115,26 @@ class KeyRing:
             return None
         return Key(row.generation, row.kid, row.active_from, Ed25519PrivateKey.from_private_bytes(secret))
 
-    def _publish(self, active_from: datetime) -> None:
+    def _publish(self, last: Key | None, active_from: datetime) -> None:
+        """The key after `last`, unless another thread or process was first: its key serves as well."""
         with self._lock:
-            # Where another process was first, its key serves as well.
             with suppress(ConflictError):
-                self._insert(active_from)
+                self._insert(last, active_from)
             self._load()
 
-    def _insert(self, active_from: datetime) -> None:
-        seen = max((key.generation for key in self._keys.values()), default=None)
+    def _insert(self, last: Key | None, active_from: datetime) -> None:
         kid, secret = secrets.token_hex(8), Ed25519PrivateKey.generate().private_bytes_raw()
         with self._database.write() as uow:
-            last = uow.session.scalar(select(func.max(SigningKey.generation))) or 0
+            generation = (uow.session.scalar(select(func.max(SigningKey.generation))) or 0) + 1
             own = select(func.max(SigningKey.generation)).where(SigningKey.pepper_id == self._pepper.id)
-            if uow.session.scalar(own) != seen:
+            if uow.session.scalar(own) != (last.generation if last else None):
                 return
             uow.session.add(
                 SigningKey(
-                    generation=last + 1,
+                    generation=generation,
                     kid=kid,
                     pepper_id=self._pepper.id,
-                    sealed=self._sealer.seal(secret, _context(last + 1, kid)),
+                    sealed=self._sealer.seal(secret, _context(generation, kid)),
                     active_from=active_from,
                     created_at=self._clock.now(),
                 )

@@ -30,6 +30,7 @@ from hops.featurestore.login_errors import (
     RoleNotBoundError,
 )
 from hops.featurestore.retries import RetryPolicy
+from infra.crypto import Pepper
 from infra.storage.location import Warehouse
 from tenancy.principals import Role
 from tenancy.role_bindings.service import BindRole
@@ -38,7 +39,7 @@ from tenancy.sessions.models import SigningKey
 from tests.keyless import signed, use_role
 from tests.lab.aws import Moto
 from tests.lab.identity import ACCOUNT, IdentitySts, running_identity_sts, unique_id_of
-from tests.world import World, listening, make_world
+from tests.world import MovableClock, World, listening, make_world
 
 ARN = f"arn:aws:iam::{ACCOUNT}:role/Notebooks"
 ONCE = RetryPolicy(attempts=1)
@@ -403,8 +404,29 @@ def test_keys_are_swept_once_no_session_needs_them(keyless: World, sts: Identity
     assert _generations(keyless) == [2]
 
 
+def test_a_gateway_whose_clock_is_behind_signs_with_the_first_key(keyless: World) -> None:
+    from tenancy.sessions.keys import KeyRing
+
+    late = MovableClock()
+    late.ahead = -timedelta(seconds=20)
+    first = keyless.container.sessions._tokens.keys.current()
+    pepper = Pepper.load(keyless.container.settings.resolved_pepper_file)
+    other = KeyRing(database=keyless.container.database, pepper=pepper, clock=late)
+    assert other.current().kid == first.kid
+    assert _generations(keyless) == [1]
+
+
+def test_threads_that_find_a_key_old_make_one_successor(keyless: World) -> None:
+    ring = keyless.container.sessions._tokens.keys
+    kids: list[str] = []
+    _in_threads([lambda: kids.append(ring.current().kid)] * 8)
+    assert (len(set(kids)), _generations(keyless)) == (1, [1])
+    keyless.clock.ahead = timedelta(days=7) - timedelta(minutes=30)
+    _in_threads([lambda: kids.append(ring.current().kid)] * 8)
+    assert (len(set(kids)), _generations(keyless)) == (1, [1, 2])
+
+
 def test_keys_under_a_lost_pepper_are_void(keyless: World, sts: IdentitySts) -> None:
-    from infra.crypto import Pepper
     from tenancy.sessions.keys import KeyRing
 
     first = keyless.container.sessions._tokens.keys.current()
