@@ -1,7 +1,8 @@
 """What tests of keyless logins share: being a role, and signing what the SDK signs, or nearly that."""
 
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,15 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-from tests.lab.identity import Caller
+from hops.featurestore.connection import Connection, open_connection
+from hops.featurestore.retries import RetryPolicy
+from tenancy.role_bindings.service import BindRole
+from tests.lab.identity import ACCOUNT, Caller
+from tests.world import World
 
 SERVER = "gateway.example.com"
 REGION = "eu-west-1"
+ARN = f"arn:aws:iam::{ACCOUNT}:role/Notebooks"
 BODY = "Action=GetCallerIdentity&Version=2011-06-15"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 
@@ -85,3 +91,20 @@ def signed(
         f"SignedHeaders={names}, Signature={signature}",
         "security_token": caller.credentials.token,
     }
+
+
+def bind(world: World, arn: str = ARN, **options: Any) -> None:
+    world.container.role_bindings.bind(world.operator, "football", BindRole(arn, **{"member": "ada", **options}))
+
+
+def connect(world: World, **options: Any) -> Connection:
+    chosen = {"secrets_store": "iam", "quiet": True, "retries": RetryPolicy(attempts=1), **options}
+    return open_connection(world.address, chosen.pop("project", "football"), **chosen)
+
+
+def in_threads(targets: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=target) for target in targets]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)

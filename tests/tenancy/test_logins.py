@@ -1,23 +1,13 @@
 """A role of AWS connects without a stored key: end to end, over sockets, against an STS that verifies signatures."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pandas as pd
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
-from app.bootstrap import build_container
-from app.factory import create_app
-from app.settings import LoginSettings
-from hops.featurestore.connection import Connection, open_connection
 from hops.featurestore.credentials.errors import AwsCredentialsMissingError, AwsRoleNotFoundError
 from hops.featurestore.errors import NotAuthenticatedError
 from hops.featurestore.login_errors import (
@@ -30,59 +20,12 @@ from hops.featurestore.login_errors import (
     RoleNotBoundError,
 )
 from hops.featurestore.retries import RetryPolicy
-from infra.crypto import Pepper
-from infra.storage.location import Warehouse
 from tenancy.principals import Role
-from tenancy.role_bindings.service import BindRole
 from tenancy.scopes import Scope
-from tenancy.sessions.models import SigningKey
-from tests.keyless import signed, use_role
+from tests.keyless import ARN, bind, connect, in_threads, signed, use_role
 from tests.lab.aws import Moto
-from tests.lab.identity import ACCOUNT, IdentitySts, running_identity_sts, unique_id_of
-from tests.world import MovableClock, World, listening, make_world
-
-ARN = f"arn:aws:iam::{ACCOUNT}:role/Notebooks"
-ONCE = RetryPolicy(attempts=1)
-CLIENTS = 50
-
-
-@pytest.fixture
-def sts() -> Iterator[IdentitySts]:
-    with running_identity_sts() as running:
-        yield running
-
-
-@pytest.fixture
-def make_keyless(tmp_path: Path, local_warehouse: Warehouse) -> Iterator[Callable[..., World]]:
-    with ExitStack() as stack:
-
-        def make(endpoint_url: str | None, url: str | None = None, **login: Any) -> World:
-            options = {
-                "server_id": "127.0.0.1",
-                "regions": "eu-west-1,us-east-1",
-                "endpoint_url": endpoint_url,
-                **login,
-            }
-            made = make_world(tmp_path / "data", url, local_warehouse, login=LoginSettings(**options))
-            world = stack.enter_context(listening(made))
-            world.project("football")
-            return world
-
-        yield make
-
-
-@pytest.fixture
-def keyless(make_keyless: Callable[..., World], sts: IdentitySts) -> World:
-    return make_keyless(sts.endpoint_url)
-
-
-def bind(world: World, arn: str = ARN, **options: Any) -> None:
-    world.container.role_bindings.bind(world.operator, "football", BindRole(arn, **{"member": "ada", **options}))
-
-
-def connect(world: World, **options: Any) -> Connection:
-    chosen = {"secrets_store": "iam", "quiet": True, "retries": ONCE, **options}
-    return open_connection(world.address, chosen.pop("project", "football"), **chosen)
+from tests.lab.identity import ACCOUNT, IdentitySts, unique_id_of
+from tests.world import World
 
 
 def test_a_bound_role_works_without_a_key(
@@ -245,7 +188,7 @@ def test_sessions_are_renewed_in_silence(keyless: World, sts: IdentitySts, monke
                 except BaseException as error:  # noqa: BLE001 the test counts them
                     failures.append(error)
 
-        _in_threads([read] * 4)
+        in_threads([read] * 4)
         assert failures == []
         assert fs._transport._key.header() != first
         assert 3 <= len(sts.asked) <= 8, "renewed a few times, by one thread for all"
@@ -319,146 +262,8 @@ def test_a_demoted_member_demotes_the_runs_of_its_roles(keyless: World, sts: Ide
             assert require_principal(session, stored, principal.project_id, "football").role is expected
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_fifty_clients_log_in_while_keys_rotate(
-    make_keyless: Callable[..., World],
-    sts: IdentitySts,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-    database: str,
-) -> None:
-    """Two gateways on one database, new keys all the while; each session is good at both, at once."""
-    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
-    first = make_keyless(sts.endpoint_url, url)
-    container = build_container(first.container.settings, first.clock)
-    second = World(create_app(container=container), container, first.clock, first.directory)
-    for world in (first, second):
-        ring = world.container.sessions._tokens.keys
-        ring.period, ring.lead = timedelta(seconds=2), timedelta(seconds=1.5)
-    bind(first)
-    use_role(monkeypatch, sts.role("Notebooks"))
-    statuses: list[int] = []
-    with listening(second):
-        addresses = [first.address, second.address]
-
-        def client(number: int) -> None:
-            fs = connect(first if number % 2 else second, retries=RetryPolicy())
-            for _ in range(4):
-                header = fs._transport._key.header()
-                statuses.extend(_status(address, str(header)) for address in addresses)
-                time.sleep(1)
-                fs._transport._key.renew(str(header))
-            fs.close()
-            statuses.append(200)
-
-        _in_threads([lambda number=number: client(number) for number in range(CLIENTS)])
-    assert statuses == [200] * (CLIENTS * 9)
-    with first.container.database.read() as session:
-        assert session.scalar(select(func.max(SigningKey.generation))) >= 3
-
-
-def test_of_many_at_once_one_gets_through_on_postgresql(
-    make_keyless: Callable[..., World], sts: IdentitySts, postgres_url: str
-) -> None:
-    world = make_keyless(sts.endpoint_url, postgres_url)
-    bind(world)
-    body, statuses = signed(sts.role("Notebooks"), server_id="127.0.0.1"), []
-    barrier = threading.Barrier(12)
-
-    def send() -> None:
-        barrier.wait()
-        statuses.append(world.call("POST", "/login/aws", json=body).status_code)
-
-    _in_threads([send] * 12)
-    assert sorted(statuses) == [200] + [401] * 11
-
-
-def test_first_logins_at_once_agree_on_whom(keyless: World, sts: IdentitySts) -> None:
-    """Two roles of one name cannot be at the same time, but an STS may lag: one of them is bound, and stays."""
-    bind(keyless)
-    ids = [f"AROA{number:017d}" for number in range(8)]
-    bodies = [signed(sts.role("Notebooks", unique_id=each), server_id="127.0.0.1") for each in ids]
-    statuses: list[int] = []
-    barrier = threading.Barrier(len(bodies))
-
-    def send(body: dict[str, Any]) -> None:
-        barrier.wait()
-        statuses.append(keyless.call("POST", "/login/aws", json=body).status_code)
-
-    _in_threads([lambda body=body: send(body) for body in bodies])
-    assert sorted(statuses) == [200] + [401] * 7
-
-
-def test_keys_are_swept_once_no_session_needs_them(keyless: World, sts: IdentitySts) -> None:
-    ring = keyless.container.sessions._tokens.keys
-    first = ring.current()
-    keyless.clock.ahead = timedelta(days=7) - timedelta(minutes=30)
-    assert ring.current().kid == first.kid
-    keyless.clock.ahead = timedelta(days=7, minutes=31)
-    second = ring.current()
-    assert second.generation == first.generation + 1
-    keyless.container.logins.sweep()
-    assert _generations(keyless) == [1, 2], "sessions of the first key still live"
-    keyless.clock.ahead = timedelta(days=7, hours=3)
-    keyless.container.logins.sweep()
-    assert _generations(keyless) == [2]
-
-
-def test_a_gateway_whose_clock_is_behind_signs_with_the_first_key(keyless: World) -> None:
-    from tenancy.sessions.keys import KeyRing
-
-    late = MovableClock()
-    late.ahead = -timedelta(seconds=20)
-    first = keyless.container.sessions._tokens.keys.current()
-    pepper = Pepper.load(keyless.container.settings.resolved_pepper_file)
-    other = KeyRing(database=keyless.container.database, pepper=pepper, clock=late)
-    assert other.current().kid == first.kid
-    assert _generations(keyless) == [1]
-
-
-def test_threads_that_find_a_key_old_make_one_successor(keyless: World) -> None:
-    ring = keyless.container.sessions._tokens.keys
-    kids: list[str] = []
-    _in_threads([lambda: kids.append(ring.current().kid)] * 8)
-    assert (len(set(kids)), _generations(keyless)) == (1, [1])
-    keyless.clock.ahead = timedelta(days=7) - timedelta(minutes=30)
-    _in_threads([lambda: kids.append(ring.current().kid)] * 8)
-    assert (len(set(kids)), _generations(keyless)) == (1, [1, 2])
-
-
-def test_keys_under_a_lost_pepper_are_void(keyless: World, sts: IdentitySts) -> None:
-    from tenancy.sessions.keys import KeyRing
-
-    first = keyless.container.sessions._tokens.keys.current()
-    other = KeyRing(database=keyless.container.database, pepper=Pepper(bytes(32)), clock=keyless.clock)
-    assert other.find(first.kid) is None
-    assert (other.current().generation, other.current().kid != first.kid) == (first.generation + 1, True)
-
-
-def _generations(world: World) -> list[int]:
-    with world.container.database.read() as session:
-        return list(session.scalars(select(SigningKey.generation).order_by(SigningKey.generation)))
-
-
 def _forget_keys(world: World) -> None:
     with world.container.database.engine.begin() as connection:
         connection.execute(text("delete from signing_key"))
     ring = world.container.sessions._tokens.keys
     ring._looked_at = float("-inf")
-
-
-def _status(address: str, header: str) -> int:
-    try:
-        with urlopen(Request(f"{address}/api/v1/me", headers={"Authorization": header}), timeout=60) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        error.close()
-        return error.code
-
-
-def _in_threads(targets: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=target) for target in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
