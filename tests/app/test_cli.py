@@ -177,6 +177,17 @@ def test_doctor_names_each_check_and_its_mending(oast: Oast, tmp_path: Path, mon
     assert "OAST_WORKERS names no setting" in oast.run("project", "list").output
 
 
+def test_doctor_says_for_which_name_roles_log_in(ready: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "none for AWS roles" in {each["name"]: each for each in ready.json("doctor")}["login"]["detail"]
+    monkeypatch.setenv("OAST_LOGIN__SERVER_ID", "gateway.example.com")
+    assert "given together" in ready.run("role", "list", "football", code=1).output
+    monkeypatch.setenv("OAST_LOGIN__REGIONS", "us-east-1,eu-west-1")
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    detail = {each["name"]: each for each in ready.json("doctor")}["login"]["detail"]
+    assert detail == "AWS roles, as gateway.example.com, eu-west-1, us-east-1"
+
+
 def test_doctor_notices_an_old_schema(ready: Oast) -> None:
     with cli._container().database.write() as uow:
         uow.session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0000'")

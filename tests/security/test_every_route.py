@@ -203,6 +203,19 @@ def _of_removed_member(world: World) -> str:
     return key
 
 
+def test_what_is_open_to_everybody_is_known(world: World) -> None:
+    asked = {(route.method, route.rule) for route in _routes(world)}
+    every = {(method, rule.rule) for rule in world.app.url_map.iter_rules() for method in rule.methods or ()}
+    assert {each for each in every - asked if each[0] not in ("HEAD", "OPTIONS")} == {
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/api/v1/openapi.json"),
+        ("GET", "/api/v1/docs"),
+        ("GET", "/api/v1/static/<path:path>"),
+        ("POST", "/api/v1/login/aws"),
+    }
+
+
 @pytest.mark.parametrize("make_key", [lambda _: None, _mistyped, _expired, _revoked, _of_removed_member])
 def test_no_valid_key_is_401_everywhere(victim: Victim, make_key: Any) -> None:
     key = make_key(victim.world)
