@@ -29,6 +29,7 @@ def run_checks(container: Container) -> list[Check]:
         _listener_check(settings),
         _limits_check(settings),
         _programs_check(container),
+        _login_check(settings),
         Check("pepper", passed=True, detail=str(settings.resolved_pepper_file)),
         _database_check(container),
         _warehouse_check(container),
@@ -66,6 +67,15 @@ def _limits_check(settings: Settings) -> Check:
         return Check("limits", passed=False, detail=detail, fix="OAST_ENGINE__MEMORY_LIMIT takes e.g. 1GB or 512MB")
     return Check(
         "limits", passed=True, detail=f"{settings.engine.slots} queries of {settings.engine.memory_limit} at once"
+    )
+
+
+def _login_check(settings: Settings) -> Check:
+    login = settings.login
+    if login.server_id is None:
+        return Check("login", passed=True, detail="none for AWS roles; OAST_LOGIN__SERVER_ID is not set")
+    return Check(
+        "login", passed=True, detail=f"AWS roles, as {login.server_id}, {', '.join(sorted(login.listed_regions))}"
     )
 
 

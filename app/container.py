@@ -33,6 +33,9 @@ from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
 from tenancy.members.service import MemberService
 from tenancy.projects.service import ProjectService
+from tenancy.role_bindings.authentication import SessionAuthenticator
+from tenancy.role_bindings.login import LoginService
+from tenancy.role_bindings.service import RoleBindingService
 from tenancy.shares.service import ShareService
 
 
@@ -51,6 +54,9 @@ class Container:
     members: MemberService
     api_keys: ApiKeyService
     shares: ShareService
+    role_bindings: RoleBindingService
+    logins: LoginService
+    sessions: SessionAuthenticator
     connectors: ConnectorService
     feature_groups: FeatureGroupService
     on_demand: OnDemandService

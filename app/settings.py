@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "OAST_"
@@ -87,6 +87,51 @@ class KeySettings(_Section):
 
     default_days: Annotated[int, Field(ge=1)] = Field(90, description="Life of a key where none is asked.")
     max_days: Annotated[int, Field(ge=1)] = Field(365, description="Longest life that can be asked.")
+
+
+class LoginSettings(_Section):
+    """AWS roles that connect without a stored key."""
+
+    server_id: str | None = Field(
+        None,
+        description="Public name of this gateway, as clients call it; for it AWS roles log in. Without it none does.",
+    )
+    regions: str | None = Field(
+        None, description="AWS regions, separated by commas, whose STS may vouch for a role: `eu-west-1,us-east-1`."
+    )
+    endpoint_url: str | None = Field(None, description="Another endpoint than AWS's own STS, such as one inside a VPC.")
+
+    @field_validator("server_id")
+    @classmethod
+    def _is_a_name(cls, server_id: str | None) -> str | None:
+        if server_id is not None and not re.fullmatch(r"[a-z0-9:][a-z0-9.:-]{0,252}", server_id):
+            raise ValueError("must be the gateway's host name in lower case, without scheme and port")
+        return server_id
+
+    @field_validator("regions")
+    @classmethod
+    def _are_regions(cls, regions: str | None) -> str | None:
+        if not all(re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", region) for region in _listed(regions)):
+            raise ValueError("must be names of AWS regions, separated by commas")
+        return regions
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        # Plain http would show session tokens to whoever is in between; on this machine nobody is.
+        if url and not re.fullmatch(r"https://[^/?#@]+/?|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?/?", url):
+            raise ValueError("must be https://host, or http:// on this machine")
+        return url
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "LoginSettings":
+        if (self.server_id is None) != (not self.listed_regions):
+            raise ValueError("server_id and regions are given together, or neither")
+        return self
+
+    @property
+    def listed_regions(self) -> frozenset[str]:
+        return frozenset(_listed(self.regions))
 
 
 class SecretSettings(_Section):
@@ -263,6 +308,7 @@ class Settings(BaseSettings):
     results: ResultSettings = ResultSettings()
     uploads: UploadSettings = UploadSettings()
     keys: KeySettings = KeySettings()
+    login: LoginSettings = LoginSettings()
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     connectors: ConnectorSettings = ConnectorSettings()

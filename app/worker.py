@@ -77,6 +77,7 @@ class Worker:
         self._besides(_STOP_LOOK_SECONDS, self._container.execution.stop_left_behind)
         self._besides(_PURGE_SECONDS, self._container.locations.purge)
         self._besides(_PURGE_SECONDS, self._container.history.forget_old)
+        self._besides(_PURGE_SECONDS, self._container.logins.sweep)
         while not self._is_over():
             try:
                 self._turn()

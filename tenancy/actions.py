@@ -27,6 +27,9 @@ class Action(StrEnum):
     API_KEY_ROTATE = "api-key:rotate"
     API_KEY_REVOKE = "api-key:revoke"
     OPERATOR_KEY_MANAGE = "operator-key:manage"
+    ROLE_BINDING_LIST = "role-binding:list"
+    ROLE_BINDING_CREATE = "role-binding:create"
+    ROLE_BINDING_DELETE = "role-binding:delete"
     SHARE_LIST = "share:list"
     SHARE_OFFER = "share:offer"
     SHARE_ANSWER = "share:answer"
@@ -85,6 +88,9 @@ RULES: dict[Action, Rule] = {
     Action.API_KEY_ROTATE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.API_KEY_REVOKE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.OPERATOR_KEY_MANAGE: Rule(Scope.OPERATOR, _OWNER, operator=True),
+    Action.ROLE_BINDING_LIST: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),
+    Action.ROLE_BINDING_CREATE: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),
+    Action.ROLE_BINDING_DELETE: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),
     Action.SHARE_LIST: Rule(Scope.PROJECT_READ, _VIEWER, operator=True),
     Action.SHARE_OFFER: Rule(Scope.PROJECT_SHARES, _OWNER),
     Action.SHARE_ANSWER: Rule(Scope.PROJECT_SHARES, _OWNER),

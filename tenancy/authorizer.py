@@ -80,9 +80,10 @@ def _refuse(verdict: Verdict, principal: Principal, action: Action, project: str
             raise KeyNotValidError("The API key has expired.")
         case Verdict.SCOPE_MISSING:
             scope = RULES[action].scope
+            what = "API key" if principal.binding_id is None else "role binding"
             raise ScopeMissingError(
-                f"This needs the scope {scope.value if scope else 'operator'!r}, which the API key {principal.key_id} lacks.",
-                hint="Ask a data owner for a key with this scope.",
+                f"This needs the scope {scope.value if scope else 'operator'!r}, which the {what} {principal.key_id} lacks.",
+                hint="Ask a data owner for one with this scope.",
             )
         case Verdict.ROLE_TOO_LOW:
             role = RULES[action].role.label

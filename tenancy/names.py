@@ -15,14 +15,18 @@ class NameNotValidError(InvalidInputError):
     title = "The name is not valid"
 
 
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def require_name(name: str, what: str) -> str:
     """A lower-case identifier of at most 63 characters; raises NameNotValidError proposing one that is close."""
-    if _NAME.fullmatch(name):
+    if is_name(name):
         return name
     proposal = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_")[:63]
     raise NameNotValidError(
         f"{name[:80]!r} cannot name a {what}: use 1 to 63 of a-z, 0-9 and _, starting with a letter.",
-        candidates=(proposal,) if _NAME.fullmatch(proposal) else (),
+        candidates=(proposal,) if is_name(proposal) else (),
     )
 
 

@@ -65,7 +65,7 @@ def decide(
 def refuse_key(principal: Principal, action: Action, now: datetime) -> Verdict | None:
     """The part of the decision that needs no resource: the key's life, its scopes and its member's role."""
     rule = RULES[action]
-    if principal.expires_at <= now:
+    if principal.expires_at <= (principal.asked_at or now):
         return Verdict.UNAUTHENTICATED
     if principal.is_operator:
         return None if rule.operator else Verdict.SCOPE_MISSING

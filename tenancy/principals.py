@@ -26,7 +26,11 @@ class Role(IntEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """An authenticated key. `role` is what its member may do at this moment; an operator has no project and no role."""
+    """An authenticated key or session. `role` is what it may do at this moment; an operator has no project and no role.
+
+    `binding_id` is there in a session of an AWS role; `key_id` then is the same in other letters. `asked_at` is when its request
+    came: a session is shorter than some uploads, and a request that began in time may end.
+    """
 
     key_id: str
     environment: str
@@ -37,6 +41,8 @@ class Principal:
     member: str | None = None
     member_id: UUID | None = None
     role: Role | None = None
+    binding_id: UUID | None = None
+    asked_at: datetime | None = None
 
     @property
     def is_operator(self) -> bool:

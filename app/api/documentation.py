@@ -56,10 +56,11 @@ def describe(app: Flask, api: flask_smorest.Api) -> dict[str, Any]:
     document: dict[str, Any] = api.spec.to_dict()
     components = document.setdefault("components", {})
     components["securitySchemes"] = {
-        "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`ApiKey oast_…`"}
+        "ApiKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`ApiKey oast_…`"},
+        "Session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "What a login answers."},
     }
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    document["security"] = [{"ApiKey": []}]
+    document["security"] = [{"ApiKey": []}, {"Session": []}]
     for route in registered_routes(app):
         _complete(document["paths"][_template(route.rule)][route.method.lower()], route)
     for name, response in components.get("responses", {}).items():

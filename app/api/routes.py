@@ -12,8 +12,10 @@ from app.api.resources import (
     feature_groups,
     identity,
     jobs,
+    login,
     projects,
     queries,
+    role_bindings,
     shares,
     sql,
     statistics,
@@ -22,9 +24,11 @@ from app.api.resources import (
 
 PREFIX = "/api/v1"
 RESOURCES = (
+    login,
     identity,
     projects,
     api_keys,
+    role_bindings,
     shares,
     connectors,
     queries,

@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from app.bootstrap.connectors import build_connectors
+from app.bootstrap.logins import build_logins
 from app.bootstrap.parts import Parts, build_parts
 from app.bootstrap.rows import build_rows
 from app.bootstrap.stored import build_stored
@@ -21,6 +22,9 @@ from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
 from tenancy.members.service import MemberService
 from tenancy.projects.service import ProjectService
+from tenancy.role_bindings.authentication import SessionAuthenticator
+from tenancy.role_bindings.login import LoginService
+from tenancy.role_bindings.service import RoleBindingService
 from tenancy.shares.service import ShareService
 
 
@@ -30,6 +34,9 @@ class _Tenancy(TypedDict):
     members: MemberService
     api_keys: ApiKeyService
     shares: ShareService
+    role_bindings: RoleBindingService
+    logins: LoginService
+    sessions: SessionAuthenticator
 
 
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
@@ -77,6 +84,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
 
 def _tenancy(parts: Parts) -> _Tenancy:
     environment, keys = parts.settings.environment, parts.settings.keys
+    logins = build_logins(parts)
     return {
         "authenticator": Authenticator(
             database=parts.database, pepper=parts.pepper, clock=parts.clock, environment=environment
@@ -91,4 +99,7 @@ def _tenancy(parts: Parts) -> _Tenancy:
             max_days=keys.max_days,
         ),
         "shares": ShareService(**parts.writing, ids=new_id),
+        "role_bindings": logins.role_bindings,
+        "logins": logins.service,
+        "sessions": logins.sessions,
     }

@@ -67,6 +67,23 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
         return declare
 
+    def public(self, *, body: type[Schema], returns: type[Schema]) -> Callable[[View], View]:
+        """Declare a view that anybody may call: its endpoint has to be named in `app/web/registry.py`, too."""
+
+        def declare(view: View) -> View:
+            wrapped = self.response(200, returns)(self.arguments(body, location="json")(view))
+            wrapped = self.doc(security=[])(wrapped)
+
+            @wraps(wrapped)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                require_small_body()
+                refuse_key()
+                return wrapped(*args, **kwargs)
+
+            return cast("View", guarded)
+
+        return declare
+
 
 def _tagged(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)

@@ -8,7 +8,15 @@ from flask import Flask
 from app.web.blueprint import MARK, Operation
 
 PUBLIC_ENDPOINTS = frozenset(
-    {"health.livez", "health.readyz", "documentation.openapi", "documentation.page", "documentation.static"}
+    {
+        "health.livez",
+        "health.readyz",
+        "documentation.openapi",
+        "documentation.page",
+        "documentation.static",
+        # Where a principal comes from; it asks everything itself.
+        "login.AwsLogin",
+    }
 )
 _AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from infra.database.engine import WRITES
-from infra.errors import ConflictError, InvalidInputError, UnavailableError
+from infra.errors import GatewayError, InvalidInputError, UnavailableError
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -34,7 +34,7 @@ class UnitOfWork:
     def commit(self) -> None:
         self.session.commit()
 
-    def flush_or(self, conflict: ConflictError) -> None:
+    def flush_or(self, conflict: GatewayError) -> None:
         """Send what was added; a broken uniqueness or reference becomes `conflict`, because somebody else was first."""
         try:
             self.session.flush()

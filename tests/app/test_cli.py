@@ -123,6 +123,36 @@ def test_shares_need_a_data_owner_on_each_side(ready: Oast) -> None:
     assert "There is no project" in ready.run("share", "offer", "nope", "football", "--as", "vera", code=1).output
 
 
+def test_roles_are_bound_and_unbound(ready: Oast) -> None:
+    arn = "arn:aws:iam::123456789012:role/Notebooks"
+    shown = ready.run("role", "bind", "football", arn, "--member", "ada").output
+    assert "acts in football for ada, as data_scientist at the most" in shown
+    assert "whoever logs in first" in shown
+    unique_id = "AROA" + "A" * 17
+    made = ready.json(
+        "role",
+        "bind",
+        "venues",
+        arn,
+        "--member",
+        "vera",
+        "--unique-id",
+        unique_id,
+        "--role",
+        "viewer",
+        "--scope",
+        "project:read",
+    )
+    assert (made["role"], made["scopes"], made["role_unique_id"]) == ("viewer", ["project:read"], unique_id)
+    assert "is bound to" in ready.run("role", "bind", "football", arn, "--member", "ada", code=1).output
+    assert "not the ARN" in ready.run("role", "bind", "football", "*", "--member", "ada", code=1).output
+    assert [each["role_arn"] for each in ready.json("role", "list", "football")] == [arn]
+    assert arn in ready.run("role", "list", "venues").output
+    assert ready.json("role", "unbind", "venues", made["id"])["state"] == "unbound"
+    assert ready.json("role", "list", "venues") == []
+    assert "no role binding" in ready.run("role", "unbind", "venues", made["id"], code=1).output
+
+
 def test_errors_are_a_line_and_a_next_step(ready: Oast) -> None:
     failed = ready.run("project", "create", "Bad Name", "--owner", "ada", code=1).output
     assert failed.startswith("error: ")
@@ -145,6 +175,17 @@ def test_doctor_names_each_check_and_its_mending(oast: Oast, tmp_path: Path, mon
     assert not failed["warehouse"]["passed"]
     assert "OAST_WORKERS" in failed["settings"]["detail"]
     assert "OAST_WORKERS names no setting" in oast.run("project", "list").output
+
+
+def test_doctor_says_for_which_name_roles_log_in(ready: Oast, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "none for AWS roles" in {each["name"]: each for each in ready.json("doctor")}["login"]["detail"]
+    monkeypatch.setenv("OAST_LOGIN__SERVER_ID", "gateway.example.com")
+    assert "given together" in ready.run("role", "list", "football", code=1).output
+    monkeypatch.setenv("OAST_LOGIN__REGIONS", "us-east-1,eu-west-1")
+    cli._container().database.engine.dispose()
+    cli._container.cache_clear()
+    detail = {each["name"]: each for each in ready.json("doctor")}["login"]["detail"]
+    assert detail == "AWS roles, as gateway.example.com, eu-west-1, us-east-1"
 
 
 def test_doctor_notices_an_old_schema(ready: Oast) -> None:

@@ -17,9 +17,12 @@ from infra.database.engine import LOCK_TIMEOUT_SECONDS
 from infra.database.idempotency import KEPT, LEASE
 from infra.database.paging import DEFAULT_LIMIT, MAX_LIMIT
 from infra.errors import GatewayError
+from infra.identity import proofs, sts
 from tenancy.actions import RULES, Rule, ShareKind
 from tenancy.principals import Role
+from tenancy.role_bindings import replays
 from tenancy.scopes import CONTAINS, DEFAULT_SCOPES, Scope
+from tenancy.sessions import keys, tokens
 from tests.docs.modules import classes
 from tests.docs.pages import PAGES, Row, code, codes, read, table
 from tests.world import World
@@ -36,6 +39,7 @@ COMMAND_LINE_ONLY = {
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
 SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"}
 PROGRAM_VARIABLES = {"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"}
+_NUMBERS = {4: "four", 5: "five", 7: "seven"}
 PREFIXES = {"OAST_SECRET"}  # of variables that secrets are read from
 
 
@@ -71,6 +75,10 @@ def test_refusals_of_the_framework(world: World) -> None:
     assert {answer.get_json()["code"]: answer.status_code} == OF_THE_FRAMEWORK
 
 
+def _minutes(span: timedelta) -> str:
+    return f"{_NUMBERS[span.seconds // 60]} minutes"
+
+
 def test_spans_of_time_in_prose() -> None:
     """Numbers that a reader relies on and that have no table."""
     said = {
@@ -83,6 +91,12 @@ def test_spans_of_time_in_prose() -> None:
         "docs/adr/0007-one-unit-of-work-two-databases.md": [f"waits longer than {LOCK_TIMEOUT_SECONDS} s"],
         "docs/api.md": [f"Kept for {KEPT.days} days", f"1 to {MAX_LIMIT}, default {DEFAULT_LIMIT}"],
         "docs/architecture.md": [f"once it is {CLAIM_LIFETIME.total_seconds() / 3600:.0f} hours old"],
+        "docs/keyless.md": [
+            f"for {_minutes(proofs.WINDOW)}; remembered for {replays.KEPT.seconds // 60}.",
+            f"answers a session of {tokens.LIFE.seconds // 60} minutes",
+            f"asks AWS {_NUMBERS[sts.AT_ONCE]} questions at once",
+        ],
+        "docs/adr/0023-keyless-login.md": [f"signs for {_NUMBERS[keys.PERIOD.days]} days"],
         "docs/errors.md": [f"More than {MAX_JSON_BYTES >> 20} MiB of JSON", f"More than {MAX_COLUMNS:,} columns"],
     }
     for page, sentences in said.items():
@@ -208,6 +222,7 @@ def test_glossary_has_every_word_of_the_addresses(world: World) -> None:
         "docs",
         "static",
         "openapi.json",
+        "aws",
     }
     documented = {code(row["URL"]) for row in table("docs/glossary.md", "Glossary") if row["URL"] != NONE}
     assert documented == words - plain

@@ -25,6 +25,7 @@ BODIES: dict[Action, dict[str, Any]] = {
     Action.MEMBER_SET: {"role": "viewer"},
     Action.API_KEY_CREATE: {"name": "another"},
     Action.API_KEY_ROTATE: {},
+    Action.ROLE_BINDING_CREATE: {"role_arn": "arn:aws:iam::123456789012:role/Newcomer"},
     Action.SHARE_OFFER: {"receiver": "rivals", "what": "feature_store"},
     Action.FEATURE_GROUP_CREATE: {"name": "fresh", "features": [{"name": "id", "type": "bigint"}]},
     Action.FEATURE_GROUP_UPDATE: {"description": "changed"},
@@ -89,6 +90,7 @@ class Victim:
         paths = (
             "members",
             "api-keys",
+            "role-bindings",
             "shares",
             "feature-groups",
             "training-datasets",
@@ -135,6 +137,8 @@ def victim(world: World) -> Victim:
     assert world.call("PUT", "/projects/venues/jobs/job", key, json=job).status_code == 200
     run = world.call("POST", "/projects/venues/jobs/job/runs", key, json={}).json
     world.member("venues", f"{CANARY}_member", Role.VIEWER)
+    role = {"role_arn": f"arn:aws:iam::123456789012:role/{CANARY}"}
+    binding = world.call("POST", "/projects/venues/role-bindings", key, json=role).json
     share = world.offer("venues", "football", ShareKind.FEATURE_STORE)
     values = {
         "name": "group",
@@ -146,6 +150,7 @@ def victim(world: World) -> Victim:
         "table_version": "0",
         "part": "0",
         "run_id": run["id"],
+        "binding_id": binding["id"],
     }
     return Victim(world, values)
 
@@ -196,6 +201,19 @@ def _of_removed_member(world: World) -> str:
     world.container.members.remove(world.operator, "football", "leaver")
     world.member("football", "leaver", Role.DATA_OWNER)  # the same name again revives nothing
     return key
+
+
+def test_what_is_open_to_everybody_is_known(world: World) -> None:
+    asked = {(route.method, route.rule) for route in _routes(world)}
+    every = {(method, rule.rule) for rule in world.app.url_map.iter_rules() for method in rule.methods or ()}
+    assert {each for each in every - asked if each[0] not in ("HEAD", "OPTIONS")} == {
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/api/v1/openapi.json"),
+        ("GET", "/api/v1/docs"),
+        ("GET", "/api/v1/static/<path:path>"),
+        ("POST", "/api/v1/login/aws"),
+    }
 
 
 @pytest.mark.parametrize("make_key", [lambda _: None, _mistyped, _expired, _revoked, _of_removed_member])

@@ -19,7 +19,15 @@ NEEDS = {
     Scope.PROJECT_READ: {A.PROJECT_LIST, A.PROJECT_READ, A.MEMBER_LIST, A.SHARE_LIST},
     Scope.PROJECT_MEMBERS: {A.MEMBER_SET, A.MEMBER_REMOVE},
     Scope.PROJECT_SHARES: {A.SHARE_OFFER, A.SHARE_ANSWER, A.SHARE_END},
-    Scope.KEYS_MANAGE: {A.API_KEY_LIST, A.API_KEY_CREATE, A.API_KEY_ROTATE, A.API_KEY_REVOKE},
+    Scope.KEYS_MANAGE: {
+        A.API_KEY_LIST,
+        A.API_KEY_CREATE,
+        A.API_KEY_ROTATE,
+        A.API_KEY_REVOKE,
+        A.ROLE_BINDING_LIST,
+        A.ROLE_BINDING_CREATE,
+        A.ROLE_BINDING_DELETE,
+    },
     Scope.FEATURESTORE_BROWSE: {
         A.FEATURE_STORE_LIST,
         A.FEATURE_GROUP_READ,
@@ -55,11 +63,13 @@ NEEDS = {
 }
 FREE = {A.IDENTITY_READ}
 KEY_ACTIONS = NEEDS[Scope.KEYS_MANAGE]
+ROLE_BINDINGS = {A.ROLE_BINDING_LIST, A.ROLE_BINDING_CREATE, A.ROLE_BINDING_DELETE}
 OWNERS_CONNECTORS = {A.CONNECTOR_CREATE, A.CONNECTOR_UPDATE, A.CONNECTOR_DELETE}
-OWNER_ONLY = NEEDS[Scope.PROJECT_MEMBERS] | NEEDS[Scope.PROJECT_SHARES] | NEEDS[Scope.OPERATOR] | OWNERS_CONNECTORS
+OWNERS_PEOPLE = NEEDS[Scope.PROJECT_MEMBERS] | NEEDS[Scope.PROJECT_SHARES] | ROLE_BINDINGS
+OWNER_ONLY = OWNERS_PEOPLE | NEEDS[Scope.OPERATOR] | OWNERS_CONNECTORS
 SCIENTISTS_TO_SEE = {A.CONNECTOR_LIST, A.CONNECTOR_READ, A.JOB_READ, A.JOB_READ_LOG}
 MANAGED = NEEDS[Scope.FEATURESTORE_MANAGE] - OWNERS_CONNECTORS
-SCIENTIST_UP = MANAGED | NEEDS[Scope.FEATURESTORE_WRITE] | KEY_ACTIONS | SCIENTISTS_TO_SEE
+SCIENTIST_UP = MANAGED | NEEDS[Scope.FEATURESTORE_WRITE] | (KEY_ACTIONS - ROLE_BINDINGS) | SCIENTISTS_TO_SEE
 ANYONE = set(Action) - OWNER_ONLY - SCIENTIST_UP
 MAY = {
     Role.VIEWER: ANYONE,
@@ -142,3 +152,17 @@ def test_every_decision_is_the_oracles() -> None:
 def test_the_oracle_speaks_of_every_action_once() -> None:
     stated = [action for actions in (*NEEDS.values(), FREE) for action in actions]
     assert sorted(stated) == sorted(Action)
+
+
+def test_a_session_is_judged_by_when_its_request_came() -> None:
+    """And a key, which lives for months, by the moment."""
+    late = NOW + timedelta(minutes=40)
+    for asked_at, expected in (
+        (None, Verdict.UNAUTHENTICATED),
+        (NOW, Verdict.ALLOWED),
+        (late, Verdict.UNAUTHENTICATED),
+    ):
+        principal = Principal(
+            "key", "test", frozenset(), NOW + timedelta(minutes=15), OWN, role=Role.VIEWER, asked_at=asked_at
+        )
+        assert decide(principal, Action.IDENTITY_READ, OWN, [], late).verdict is expected

@@ -11,7 +11,8 @@ from app.featurestore.jobs.errors import RequesterGoneError
 from app.featurestore.jobs.models import Job
 from tenancy.api_keys.repository import ApiKeyRepository
 from tenancy.members.models import Member
-from tenancy.principals import Principal
+from tenancy.principals import Principal, Role
+from tenancy.role_bindings.repository import RoleBindingRepository
 from tenancy.scopes import Scope
 
 
@@ -23,11 +24,13 @@ class Requester:
     environment: str
     scopes: tuple[str, ...]
     member_id: str
+    binding_id: str | None = None
 
     @classmethod
     def of(cls, principal: Principal) -> "Requester":
         scopes = tuple(sorted(scope.value for scope in principal.scopes))
-        return cls(principal.key_id, principal.environment, scopes, str(principal.member_id))
+        binding = str(principal.binding_id) if principal.binding_id else None
+        return cls(principal.key_id, principal.environment, scopes, str(principal.member_id), binding)
 
     def stored(self) -> dict[str, Any]:
         return {**vars(self), "scopes": list(self.scopes)}
@@ -64,5 +67,19 @@ def require_principal(session: Session, stored: dict[str, Any], project_id: UUID
         project=project,
         member=member.name,
         member_id=member.id,
-        role=member.role,
+        role=_role(session, requester, member),
+        binding_id=UUID(requester.binding_id) if requester.binding_id else None,
     )
+
+
+def _role(session: Session, requester: Requester, member: Member) -> Role | None:
+    """Of a session of an AWS role: no more than its binding gives now."""
+    if requester.binding_id is None:
+        return member.role
+    binding = RoleBindingRepository(session).find_presented(UUID(requester.binding_id))
+    if binding is None:
+        raise RequesterGoneError(
+            "The AWS role that asked for the run is not bound to the project any more.",
+            hint="Let somebody else save the job again.",
+        )
+    return binding.role

@@ -11,7 +11,7 @@ from hops.featurestore.address import HTTPS_PORT, parse_address
 from hops.featurestore.catalog import CatalogOperations
 from hops.featurestore.connectors import ConnectorOperations
 from hops.featurestore.credentials import find_key
-from hops.featurestore.credentials.found import FoundKey, KeyRequest
+from hops.featurestore.credentials.found import FoundKey, Gateway, KeyRequest
 from hops.featurestore.expectations import ExpectationOperations
 from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
@@ -100,13 +100,14 @@ def open_connection(
     quiet: bool = False,
     retries: Optional[RetryPolicy] = None,
 ) -> Connection:
-    """Finds the key, asks the gateway whose it is, and says where it came from."""
+    """Finds the key or logs in, asks the gateway whose it is, and says where it came from."""
     address = parse_address(host, port)
     tls = None
     if address.scheme == "https":
         tls = tls_context(hostname_verification=hostname_verification, trust_store_path=trust_store_path)
     region = None if region_name == DEFAULT_REGION else region_name
-    found = find_key(secrets_store, KeyRequest(project_name, region, api_key_file))
+    gateway = Gateway(address, tls, timeout, retries)
+    found = find_key(secrets_store, KeyRequest(project_name, region, api_key_file, gateway))
     transport = Transport(address, found.key, tls=tls, timeout=timeout, retries=retries)
     try:
         identity = confirm_identity(transport, project_name, found)
@@ -121,7 +122,7 @@ def open_connection(
 
 def _announce(connection: Connection, found: FoundKey, *, quiet: bool) -> None:
     """Notebooks show what is printed and hide what is logged, so it does both, unless `quiet`."""
-    text = f"Connected to project {connection.project} at {connection.host}, with the API key from {found.store}: {found.name}"
+    text = f"Connected to project {connection.project} at {connection.host}, with {found.described}"
     log.info("%s", text)
     if not quiet:
         sys.stdout.write(text + "\n")

@@ -32,7 +32,7 @@ def confirm_identity(transport: Transport, project: str, found: FoundKey) -> Ide
             f"The API key from {found.store} ({found.name}) {belongs}, not to {project!r}.",
             hint="Name the key's project in connect(), or store a key of the right project there.",
         )
-    if identity.expires_at:
+    if identity.expires_at and found.is_stored:
         _warn_of_expiry(identity.expires_at)
     return identity
 

@@ -8,7 +8,8 @@ from typing import Any, Dict, Optional, Type
 
 from hops.featurestore import (
     errors,
-    source_errors,  # noqa: F401 its classes are found among the descendants below
+    login_errors,  # noqa: F401 its classes are found among the descendants below
+    source_errors,  # noqa: F401 likewise
 )
 
 

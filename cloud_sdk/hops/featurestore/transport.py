@@ -10,12 +10,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import IO, TYPE_CHECKING, Any, Dict, Optional, Protocol, Tuple, Union
 from urllib.parse import urlencode
 
 from hops import __version__
 from hops.featurestore.address import Address, is_ip_address, is_private
-from hops.featurestore.api_key import ApiKey, SecretText
+from hops.featurestore.api_key import SecretText
 from hops.featurestore.arguments import as_json
 from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError, NotConnectedError
 from hops.featurestore.problems import error_from_answer
@@ -64,13 +64,40 @@ def json_request(method: str, path: str, body: Optional[Mapping[str, Any]] = Non
     return Request(method, path, headers=headers, body=as_json(body).encode(), **extra)
 
 
+class Authorization(Protocol):
+    """What is sent in the header of that name: an API key, or a session that is renewed."""
+
+    def header(self) -> Optional[SecretText]:
+        """None sends nothing."""
+
+    def renew(self, refused: str) -> bool:
+        """Whether there is another header than the one that was refused."""
+
+    def close(self) -> None:
+        """Let go of what it holds open."""
+
+
+class _NoKey:
+    def header(self) -> Optional[SecretText]:
+        return None
+
+    def renew(self, refused: str) -> bool:  # noqa: ARG002 - nothing was refused
+        return False
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+NO_KEY = _NoKey()
+
+
 class Transport:
     """Safe to use from several threads. `timeout` is seconds without a byte from the gateway."""
 
     def __init__(
         self,
         address: Address,
-        key: ApiKey,
+        key: Authorization,
         *,
         tls: Optional[ssl.SSLContext] = None,
         timeout: float = 300.0,
@@ -96,11 +123,15 @@ class Transport:
         """A 2xx answer whose body is not read yet; the caller reads it and calls `release_conn` or `close`."""
         request = replace(request, headers={"X-Request-Id": uuid.uuid4().hex, **request.headers})
         started = self.retries.clock()
-        attempt = 1
+        attempt, renewed = 1, False
         while True:
-            answer, failure, sent = self._attempt(request)
+            header = self._key.header()
+            answer, failure, sent = self._attempt(request, header)
             if answer is not None:
                 return answer
+            if failure.status == 401 and header is not None and not renewed and self._key.renew(header):
+                renewed = True
+                continue
             wait = None
             if may_retry(failure, repeatable=request.is_repeatable, sent=sent):
                 wait = self.retries.wait_before(attempt + 1, getattr(failure, "retry_after", None), started)
@@ -118,8 +149,11 @@ class Transport:
 
     def close(self) -> None:
         self._pool.close()
+        self._key.close()
 
-    def _attempt(self, request: Request) -> Tuple[Optional[BaseHTTPResponse], FeatureStoreError, bool]:
+    def _attempt(
+        self, request: Request, header: Optional[SecretText]
+    ) -> Tuple[Optional[BaseHTTPResponse], FeatureStoreError, bool]:
         """(answer, _, _) or (None, why not, whether the gateway may have seen the request)."""
         import urllib3
 
@@ -133,7 +167,7 @@ class Transport:
                 request.method,
                 request.target,
                 body=request.body,
-                headers=self._headers(request),
+                headers=self._headers(request, header),
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -150,12 +184,12 @@ class Transport:
             return answer, _NO_FAILURE, True
         return None, _refusal(answer, request), True
 
-    def _headers(self, request: Request) -> Dict[str, str]:
+    def _headers(self, request: Request, header: Optional[SecretText]) -> Dict[str, str]:
         return {
             "Accept-Encoding": "identity",  # Arrow is compressed already, and the rest is small
             "User-Agent": self._user_agent,
             **request.headers,
-            "Authorization": SecretText("ApiKey " + self._key.reveal()),
+            **({} if header is None else {"Authorization": header}),
         }
 
     def _no_answer(self, error: Exception, request: Request) -> ConnectionFailedError:

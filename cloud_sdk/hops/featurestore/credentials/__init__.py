@@ -1,4 +1,4 @@
-"""Where the API key comes from: one module per secret store, each with `find_key(KeyRequest) -> FoundKey`."""
+"""Where the API key comes from: one module per secret store, each with `find_key(KeyRequest) -> FoundKey`; `iam` needs none."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _STORES: Dict[str, str] = {
     "parameterstore": "hops.featurestore.credentials.parameterstore",
     "secretsmanager": "hops.featurestore.credentials.secretsmanager",
     "local": "hops.featurestore.credentials.local",
+    "iam": "hops.featurestore.credentials.iam",
 }
 
 

@@ -78,7 +78,7 @@ def read_first(targets: Tuple[Target, ...], read: Callable[[Target], Union[ApiKe
     secret in hand can show it.
     """
     for target in targets:
-        with _unlogged_answers():
+        with unlogged("botocore.parsers"):
             content, failure = _botocore(functools.partial(read, target))
         error = content if failure is None else _secret_error(failure, target)
         if isinstance(error, ApiKey):
@@ -90,6 +90,29 @@ def read_first(targets: Tuple[Target, ...], read: Callable[[Target], Union[ApiKe
         f"{targets[0].store} has no secret for this role. Tried:\n{tried}",
         hint="Ask a data owner of the project to store the key under the first name, in the region that connect() was given.",
     )
+
+
+def aws_session(region: Optional[str]) -> Any:
+    boto3 = require("boto3")
+    session, failure = _botocore(lambda: boto3.session.Session(region_name=region))
+    if failure is not None:
+        raise _setup_error(failure)
+    return session
+
+
+def frozen_credentials(session: Any) -> Any:
+    """As they are now: boto3 refreshes those of a role by itself. Raises AwsCredentialsMissingError."""
+    found, failure = _botocore(session.get_credentials)
+    if failure is None and found is not None:
+        found, failure = _botocore(found.get_frozen_credentials)
+    if failure is not None:
+        raise _setup_error(failure)
+    if found is None:
+        raise AwsCredentialsMissingError(
+            "boto3 found no usable AWS credentials.",
+            hint='Run under an IAM role, or use secrets_store="local" with api_key_file.',
+        )
+    return found
 
 
 def _botocore(call: Callable[[], Any]) -> Tuple[Any, Optional[Exception]]:
@@ -141,9 +164,9 @@ def _code(failure: Exception) -> str:
 
 
 @contextmanager
-def _unlogged_answers() -> Iterator[None]:
-    """At level DEBUG botocore logs whole answers; this one holds the key."""
-    parsers = logging.getLogger("botocore.parsers")
+def unlogged(logger: str) -> Iterator[None]:
+    """At level DEBUG botocore logs whole answers, and all that it signs; this one is secret."""
+    parsers = logging.getLogger(logger)
 
     def refuse(record: logging.LogRecord) -> bool:
         return record.levelno > logging.DEBUG

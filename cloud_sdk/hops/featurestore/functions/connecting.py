@@ -20,7 +20,8 @@ def connect(
     - `host`: the gateway's name, or its address as `https://name:port`; plain http is accepted for this machine only.
     - `region_name`: AWS region of the secret; "default" leaves it to boto3 (environment, profile, instance).
     - `secrets_store`: "parameterstore", "secretsmanager", or "local" together with `api_key_file`, whose first line is the
-      key and which others should not be able to read.
+      key and which others should not be able to read. With "iam" there is no key: AWS says which role this is, and a data
+      owner has bound the role to the project.
     - `hostname_verification`: False counts only with the environment variable OAST_ALLOW_UNVERIFIED_TLS=1.
     - `trust_store_path`: PEM file of the authorities to trust in place of the system's.
     - `use_metadata_cache`: remember which feature stores there are, for as long as the connection lives.
@@ -28,7 +29,7 @@ def connect(
     - `timeout`: seconds without a byte from the gateway before giving up.
     - `quiet`: do not print which secret the key came from (it is logged to `hops` in any case), and show no progress.
 
-    Raises ApiKeyError (one class per cause), NotAuthenticatedError, ConnectionFailedError.
+    Raises ApiKeyError (one class per cause), NotAuthenticatedError (LoginRefusedError with "iam"), ConnectionFailedError.
     """
     connection = open_connection(
         host, project_name, port=port, region_name=region_name, secrets_store=secrets_store,
