@@ -13,7 +13,7 @@ import click
 from alembic import command as alembic
 
 from app.bootstrap import build_container
-from app.checks import Check, run_checks
+from app.checks import Check, run_checks, vending_checks
 from app.container import Container
 from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
@@ -74,6 +74,7 @@ def serve_command(output: Output) -> None:
         raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
     require_free_port(settings.server)
     container.locations.purge()
+    _prove_vending(container, output)
     container.database.engine.dispose()
     scheme = "https" if settings.server.certfile else "http"
     output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
@@ -138,6 +139,24 @@ def project_list(output: Output) -> None:
     """List every project."""
     rows = _all(lambda page: _container().projects.list_projects(_operator(), page))
     output.rows(rows, ["name", "featurestore", "description", "created_at"])
+
+
+@project.command("vending")
+@click.argument("name")
+@click.argument("switch", required=False, type=click.Choice(["on", "off"]))
+@click.option("--as", "member_name", help="The data owner who turns it on or off.")
+@with_json
+def project_vending(output: Output, name: str, switch: str | None, member_name: str | None) -> None:
+    """Show whether clients may have credentials for the project's tables; turn it on or off."""
+    vending = _container().vending
+    if switch is None:
+        info = vending.get(_operator(), name)
+    elif member_name is None:
+        raise InvalidInputError("Turning it on or off is a data owner's business.", hint="Name one of them with --as.")
+    else:
+        info = vending.set(_acting_as(name, member_name), name, enabled=switch == "on")
+    state = ("on, but out of order: " + info.why if info.why else "on") if info.enabled else "off"
+    output.record(info, f"Credentials for tables of {name}: {state}")
 
 
 @main.group()
@@ -328,9 +347,20 @@ def _upgrade(settings: Settings) -> None:
     alembic.upgrade(migration_config(settings.resolved_database_url), "head")
 
 
+def _prove_vending(container: Container, output: Output) -> None:
+    """A gateway serves without it, too."""
+    try:
+        proof = container.vending_proofs.renew()
+    except GatewayError as error:
+        output.note(f"No credentials are given out for now: {error.detail}")
+    else:
+        if proof is not None and not proof.passed:
+            output.note(f"No credentials are given out. {proof.why}")
+
+
 def _doctor_checks() -> list[Check]:
     try:
-        return run_checks(_container())
+        return [*run_checks(_container()), *vending_checks(_container())]
     except PepperUnusableError as error:
         return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
     except ProgramsNotValidError as error:

@@ -29,6 +29,7 @@ _LOOK_SECONDS = 0.5
 _RENEW_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
 _STOP_LOOK_SECONDS = 5.0
+_PROOF_SECONDS = 900.0
 _STOP_SECONDS = 10.0
 # Serving comes first where a worker shares the machine with the gateway.
 _NICENESS = 5
@@ -68,6 +69,7 @@ class Worker:
         _log.info("worker started", worker=self._name, slots=self._settings.jobs.slots)
         # Apart: who is told to stop may take his time to answer, and leases must be renewed meanwhile.
         threading.Thread(target=self._stop_left_behind, name="stopping", daemon=True).start()
+        threading.Thread(target=self._prove_vending, name="vending", daemon=True).start()
         while not self._stopping.is_set():
             try:
                 self._turn()
@@ -84,6 +86,16 @@ class Worker:
                 self._container.execution.stop_left_behind()
             except GatewayError as error:
                 _log.warning("stopping waits", error=error.detail)
+
+    def _prove_vending(self) -> None:
+        """Daily; what failed is logged there, and keeps until it is looked at again."""
+        while True:
+            try:
+                self._container.vending_proofs.renew()
+            except GatewayError as error:
+                _log.warning("vending not proven", error=error.detail)
+            if self._stopping.wait(_PROOF_SECONDS):
+                return
 
     def _turn(self) -> None:
         self._reap()

@@ -18,6 +18,7 @@ from app.api.resources import (
     sql,
     statistics,
     training_datasets,
+    vending,
 )
 
 PREFIX = "/api/v1"
@@ -30,6 +31,7 @@ RESOURCES = (
     queries,
     sql,
     feature_groups,
+    vending,
     training_datasets,
     statistics,
     expectations,

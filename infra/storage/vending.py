@@ -39,7 +39,9 @@ class StsMinter:
         endpoint_url: str | None = None,
     ) -> None:
         if warehouse.s3 is None:
-            raise InvalidInputError("Credentials are given out for a warehouse in S3 only.", hint="Unset OAST_VENDING__ROLE.")
+            raise InvalidInputError(
+                "Credentials are given out for a warehouse in S3 only.", hint="Unset OAST_VENDING__ROLE."
+            )
         self._warehouse = warehouse
         self._options = warehouse.s3
         self._role_arn = role_arn
@@ -87,9 +89,7 @@ class StsMinter:
     def _key(self, location: str) -> str:
         return "/".join(filter(None, (self._warehouse.prefix, *path_segments(location))))
 
-    def _assume(
-        self, policy: str, location: str, session_name: str, source_identity: str, seconds: int
-    ) -> Credential:
+    def _assume(self, policy: str, location: str, session_name: str, source_identity: str, seconds: int) -> Credential:
         try:
             answer = self._client.assume_role(
                 RoleArn=self._role_arn,
@@ -140,7 +140,9 @@ def _earlier(said: datetime | None, reckoned: datetime) -> datetime:
 
 def _refusal(code: str) -> VendingUnavailableError:
     if code == _TOO_LARGE:
-        return VendingUnavailableError("AWS finds the policy of a credential too long.", hint="Shorten the warehouse's prefix.")
+        return VendingUnavailableError(
+            "AWS finds the policy of a credential too long.", hint="Shorten the warehouse's prefix."
+        )
     return VendingUnavailableError(
         f"The gateway gets no credentials for the role: {code or 'no code'}.",
         hint="Its trust policy must let the gateway's own role sts:AssumeRole and sts:SetSourceIdentity.",

@@ -18,7 +18,7 @@ from infra.storage.session_policies import MOST_CHARACTERS, Place, partition_of,
 from tests.infra.iam import Asked, allows
 from tests.lab.seaweedfs import ROLE_ARN, SeaweedFs
 
-TRIPLES, ASKED_OF_A_STORE = 10_000, 500
+TRIPLES, ASKED_OF_A_STORE, CREDENTIALS = 10_000, 500, 40
 BUCKETS = ("lake-one", "lake-two")
 # As a warehouse's prefix may be, and as none is: IAM gives a meaning to some of these signs.
 PREFIXES = ("wh", "wh/deep")
@@ -78,14 +78,16 @@ def near(key: str) -> list[str]:
     """Paths in and around a table, as many of the one as of the other."""
     inside = [f"{key}/x", f"{key}/_delta_log/0.json", f"{key}/", f"{key}//x", f"{key}/city=New York/p", f"{key}/*"]
     beside = [f"{key}1/x", f"{key}-/x", f"{key[:-1]}/x", f"{key.upper()}/x", f"{key}%2Fx", f"{key}%2F/x", f"{key}?/x"]
-    above = [key, key.rpartition("/")[0] + "/", key.rpartition("/")[0], f"{key}x", f"/{key}/x", key.split("/")[0], ""]
+    project = key.rpartition("/")[0]
+    above = [key, f"{project}/", project, f"{key}x", f"/{key}/x", key.partition("/")[0], ""]
     return [*inside * 2, *beside, *above]
 
 
-def drawn(draw: random.Random, prefixes: tuple[str, ...]) -> Question:
+def drawn(draw: random.Random, prefixes: tuple[str, ...], places: tuple[Place, ...] | None = None) -> Question:
     known = tables(draw.choice(prefixes))
-    count = draw.choice((0, 1, 1, 1, 2, 3))
-    places = tuple(Place(draw.choice(BUCKETS), key) for key in draw.sample(known, count))
+    if places is None:
+        count = draw.choice((0, 1, 1, 1, 2, 3))
+        places = tuple(Place(draw.choice(BUCKETS), key) for key in draw.sample(known, count))
     aim, bucket = draw.choice(known), draw.choice(BUCKETS)
     if places and draw.random() < 0.7:
         own = draw.choice(places)
@@ -131,7 +133,9 @@ def test_partitions(role: str, partition: str) -> None:
     assert partition_of(role) == partition
 
 
-@pytest.mark.parametrize("role", ["", "vend", "arn:aws:iam::1:user/vend", "arn:evil:iam::1:role/vend", "arn:aws:s3:::b"])
+@pytest.mark.parametrize(
+    "role", ["", "vend", "arn:aws:iam::1:user/vend", "arn:evil:iam::1:role/vend", "arn:aws:s3:::b"]
+)
 def test_what_is_no_role(role: str) -> None:
     with pytest.raises(InvalidInputError):
         partition_of(role)
@@ -213,7 +217,13 @@ class Store:
 
 def _can_be_asked(question: Question) -> bool:
     """SeaweedFS takes capitals for their small letters in policies, and folds slashes: `test_vending` looks at these apart."""
-    if question.action not in {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:GetObjectTagging", "s3:ListBucket"}:
+    if question.action not in {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:GetObjectTagging",
+        "s3:ListBucket",
+    }:
         return False
     path = question.prefix if question.action == "s3:ListBucket" else question.key
     if path is None:
@@ -227,8 +237,10 @@ def test_five_hundred_of_them_put_to_a_store(seaweedfs: SeaweedFs) -> None:
     store, draw = Store(seaweedfs), random.Random(11)
     outcomes: Counter[tuple[bool, bool]] = Counter()
     wrong = []
+    # Credentials are dearer than requests.
+    credentials = [drawn(draw, PREFIXES).places for _ in range(CREDENTIALS)]
     while outcomes.total() < ASKED_OF_A_STORE:
-        question = drawn(draw, PREFIXES)
+        question = drawn(draw, PREFIXES, draw.choice(credentials))
         if not _can_be_asked(question):
             continue
         answer = store.lets_through(question)
