@@ -6,6 +6,7 @@ from app.bootstrap.parts import Parts
 from app.featurestore.connectors.sql import SqlReader
 from app.featurestore.feature_groups.on_demand import OnDemandSources
 from app.featurestore.parts.service import PartService
+from app.featurestore.parts.transfers import Transfers
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
 from app.featurestore.sql.tables import StoredTables
@@ -44,10 +45,16 @@ def build_rows(parts: Parts, reader: SqlReader) -> Rows:
             tables=parts.tables,
             store=parts.store,
             clock=parts.clock,
-            least_bytes=settings.results.parts_from_bytes,
             presigned_seconds=settings.warehouse.presigned_seconds,
             ids=new_id,
             direct_reads=settings.warehouse.direct_reads,
+            transfers=Transfers(
+                vending=vending,
+                is_local=not parts.warehouse.is_s3,
+                presigned=settings.warehouse.presigned_seconds > 0,
+                parts_from=settings.results.parts_from_bytes,
+                direct_from=settings.vending.from_bytes if settings.vending.role else None,
+            ),
         ),
         vending=vending,
         vending_proofs=proofs,

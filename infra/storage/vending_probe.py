@@ -96,7 +96,7 @@ class _Attempts:
         return open_client(keys, **_NO_RETRIES)
 
     def _read(self, client: Any, path: str) -> Callable[[], Any]:
-        return lambda: client.get_object(Bucket=self._bucket, Key=f"{self._key}/{path}")["Body"].read()
+        return lambda: client.get_object(Bucket=self._bucket, Key=f"{self._key}/{path}")
 
     def _list(self, client: Any, prefix: str) -> Callable[[], Any]:
         return lambda: client.list_objects_v2(Bucket=self._bucket, Prefix=f"{self._key}/{prefix}", MaxKeys=1)
