@@ -73,7 +73,8 @@ class TableCredentials:
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
             "AWS_SESSION_TOKEN": self.session_token,
             "AWS_REGION": self.region,
-            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ALLOW_HTTP": "true" if self._is_plain else None,
         }
         return {name: value for name, value in names.items() if value is not None}
 
