@@ -365,6 +365,27 @@ def test_an_sts_that_does_not_answer(tmp_path: Path, seaweedfs: SeaweedFs) -> No
     assert pa.ipc.open_stream(rows.data).read_all().num_rows == 2
 
 
+def test_a_silent_sts_is_asked_once_a_minute(
+    tmp_path: Path, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads a large group asks on the way whether there are credentials; they must not all wait."""
+    world = _world(tmp_path, seaweedfs.new_warehouse(), "http://127.0.0.1:9")
+    original, looks = StsMinter.probe, []
+
+    def probe(self: StsMinter) -> Any:
+        looks.append(self)
+        return original(self)
+
+    monkeypatch.setattr(StsMinter, "probe", probe)
+    world.clock.ahead = timedelta(minutes=2)
+    for _ in range(3):
+        assert _refusal(_ask(world)) == (503, "vending-unavailable")
+    assert len(looks) == 1
+    world.clock.ahead = timedelta(minutes=4)
+    assert _refusal(_ask(world)) == (503, "vending-unavailable")
+    assert len(looks) == 2
+
+
 def test_a_gateway_without_a_role(tmp_path: Path, local_warehouse: Warehouse) -> None:
     world = make_world(tmp_path / "data", None, local_warehouse)
     world.projects("football")

@@ -13,10 +13,11 @@ from app.featurestore.vending.errors import VendingOffError
 from app.featurestore.vending.models import VendingProof
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
-from infra.ports.vending import Minter, ProbeCheck
+from infra.ports.vending import Minter, ProbeCheck, VendingUnavailableError
 
 KEPT: Final = timedelta(hours=24)
 _RENEWED_BEFORE: Final = timedelta(hours=1)
+_PATIENCE: Final = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -49,6 +50,8 @@ class Proofs:
         self._minter = minter
         self._clock = clock
         self._guard = threading.Lock()
+        self._failure: str | None = None
+        self._failure_until = clock.now()
 
     def find(self) -> ProofInfo | None:
         """The last one, however old."""
@@ -82,9 +85,24 @@ class Proofs:
         return proof
 
     def _fresh(self, age: timedelta) -> ProofInfo:
+        proof = self.find()
+        if proof is not None and proof.checked_at > self._clock.now() - age:
+            return proof
         with self._guard:  # one look is enough for all who wait
-            proof = self.find()
-            return proof if proof is not None and proof.checked_at > self._clock.now() - age else self.check()
+            again = self.find()
+            return self._looked() if again == proof or again is None else again
+
+    def _looked(self) -> ProofInfo:
+        """Whoever reads rows asks here on the way: where AWS is silent they must not all wait to learn it."""
+        if self._failure is not None and self._failure_until > self._clock.now():
+            raise VendingUnavailableError(self._failure, retry_after=_PATIENCE.seconds)
+        try:
+            proof = self.check()
+        except VendingUnavailableError as error:
+            self._failure, self._failure_until = error.detail, self._clock.now() + _PATIENCE
+            raise
+        self._failure = None
+        return proof
 
     def _keep(self, minter: Minter, proof: ProofInfo) -> None:
         with self._database.write() as uow:
