@@ -155,7 +155,7 @@ def _latencies(direct: fs.Connection, store: SeaweedFs, warehouse: Warehouse) ->
     ends = SystemClock().now() + timedelta(days=1)
 
     def mint(number: int) -> None:
-        minter.mint(Wanted("project/table", Level.READ, PROJECT, f"key{number}", 900, ends), "request")
+        minter.mint(Wanted(("project/table",), Level.READ, PROJECT, f"key{number}", 900, ends), "request")
 
     asked = {
         "that is there already, over HTTP": lambda _: direct.get_featuregroup_credentials(_GROUP),

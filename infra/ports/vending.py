@@ -27,10 +27,10 @@ class Level(StrEnum):
 class Wanted:
     """Everything that shapes a credential: two that are equal may be one, and no others.
 
-    `location` is relative, as `TableStore` has it. `project` and `key_id` say to whom it goes. It must not outlive `ends`.
+    `locations` are relative, as `TableStore` has them. `project` and `key_id` say to whom it goes. It must not outlive `ends`.
     """
 
-    location: str
+    locations: tuple[str, ...]
     level: Level
     project: str
     key_id: str
@@ -40,9 +40,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Credential:
-    """What a client needs to reach `uri` in S3. `endpoint_url` None: Amazon's own, where addressing is by host."""
+    """What a client needs to reach `uris` in S3, one of each location. `endpoint_url` None: Amazon's own, addressed by host."""
 
-    uri: str
+    uris: tuple[str, ...]
     region: str | None
     endpoint_url: str | None
     access_key_id: SecretValue
@@ -65,6 +65,9 @@ class Minter(Protocol):
     @property
     def name(self) -> str:
         """Role, warehouse and endpoint: what was proven of one name says nothing of another."""
+
+    def fits(self, locations: Sequence[str], level: Level) -> bool:
+        """Whether one credential can be for all of them: policies must not be long."""
 
     def fingerprint(self, wanted: Wanted) -> str:
         """Of the policy that the credential is to have, for the record."""

@@ -56,6 +56,9 @@ class StsMinter:
         endpoint = self._options.endpoint_url or "S3"
         return f"{self._role_arn} at {self._warehouse.url} of {endpoint}, STS {self._endpoint_url or 'of AWS'}"
 
+    def fits(self, locations: Sequence[str], level: Level) -> bool:
+        return len(self._text(locations, level)) <= MOST_CHARACTERS
+
     def fingerprint(self, wanted: Wanted) -> str:
         return hashlib.sha256(self._policy(wanted).encode()).hexdigest()[:32]
 
@@ -67,29 +70,35 @@ class StsMinter:
 
     def _mint_for_probe(self, locations: Sequence[str]) -> Credential:
         policy = self._policy_for(locations, Level.READ)
-        return self._assume(policy, locations[0] if locations else ".probe", "oast-probe", "oast-probe", 900)
+        return self._assume(policy, locations, "oast-probe", "oast-probe", 900)
 
     def _mint(self, wanted: Wanted, request_id: str) -> Credential:
         # CloudTrail shows both with every request; the source identity also stays where the role assumes another one.
         session_name = _name(f"oast-{wanted.key_id}-{request_id[-8:]}")
         source_identity = _name(f"{wanted.key_id}@{wanted.project}")
-        return self._assume(self._policy(wanted), wanted.location, session_name, source_identity, wanted.seconds)
+        return self._assume(self._policy(wanted), wanted.locations, session_name, source_identity, wanted.seconds)
 
     def _policy(self, wanted: Wanted) -> str:
-        return self._policy_for([wanted.location], wanted.level)
+        return self._policy_for(wanted.locations, wanted.level)
 
     def _policy_for(self, locations: Sequence[str], level: Level) -> str:
-        places = [Place(self._warehouse.bucket, self._key(location)) for location in locations]
-        text = policy_text(session_policy(places, level, self._partition))
-        if len(text) > MOST_CHARACTERS:
+        if not self.fits(locations, level):
             # Never mended by leaving the policy out, or by a wider one.
-            raise VendingUnavailableError("The warehouse's prefix is too long for the policy of a credential.")
-        return text
+            raise VendingUnavailableError(
+                "The policy of the credential would be too long.", hint="Shorten the warehouse's prefix."
+            )
+        return self._text(locations, level)
+
+    def _text(self, locations: Sequence[str], level: Level) -> str:
+        places = [Place(self._warehouse.bucket, self._key(location)) for location in locations]
+        return policy_text(session_policy(places, level, self._partition))
 
     def _key(self, location: str) -> str:
         return "/".join(filter(None, (self._warehouse.prefix, *path_segments(location))))
 
-    def _assume(self, policy: str, location: str, session_name: str, source_identity: str, seconds: int) -> Credential:
+    def _assume(
+        self, policy: str, locations: Sequence[str], session_name: str, source_identity: str, seconds: int
+    ) -> Credential:
         try:
             answer = self._client.assume_role(
                 RoleArn=self._role_arn,
@@ -102,11 +111,11 @@ class StsMinter:
             raise _refusal(plain_code(error)) from None
         except BotoCoreError:
             raise VendingUnavailableError("AWS does not answer where credentials are made.", retry_after=5) from None
-        return self._credential(answer["Credentials"], location, seconds)
+        return self._credential(answer["Credentials"], locations, seconds)
 
-    def _credential(self, keys: dict[str, Any], location: str, seconds: int) -> Credential:
+    def _credential(self, keys: dict[str, Any], locations: Sequence[str], seconds: int) -> Credential:
         return Credential(
-            uri=f"{self._warehouse.uri(location)}/",
+            uris=tuple(f"{self._warehouse.uri(location)}/" for location in locations),
             region=self._options.region or self._region,
             endpoint_url=self._options.endpoint_url,
             access_key_id=SecretValue(keys["AccessKeyId"]),

@@ -32,12 +32,31 @@ class CredentialWantedSchema(Schema):
     level = fields.Enum(Level, by_value=True, load_default=Level.READ)
 
 
-class CredentialSchema(Schema):
-    uri = fields.String()
-    level = fields.String()
+class KeysSchema(Schema):
     region = fields.String(allow_none=True)
     endpoint_url = fields.String(allow_none=True)
     access_key_id = fields.String()
     secret_access_key = fields.String()
     session_token = fields.String()
     expires_at = fields.AwareDateTime(format="iso")
+
+
+class CredentialSchema(KeysSchema):
+    uri = fields.String()
+    level = fields.String()
+
+
+class TableByPathSchema(Schema):
+    name = fields.String()
+    project = fields.String()
+    feature_group = fields.String()
+    version = fields.Integer()
+    table_version = fields.Integer()
+    uri = fields.String()
+    credential = fields.Integer()
+
+
+class PlanByPathSchema(Schema):
+    sql = fields.String()
+    tables = fields.List(fields.Nested(TableByPathSchema))
+    credentials = fields.List(fields.Nested(KeysSchema))

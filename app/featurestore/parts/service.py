@@ -8,6 +8,7 @@ import pyarrow as pa
 from app.featurestore.feature_groups.infos import group_schema
 from app.featurestore.feature_groups.models import CACHED
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
+from app.featurestore.parts.by_path import PlanByPath, plan_by_path
 from app.featurestore.parts.errors import PartNotFoundError
 from app.featurestore.parts.manifest import Part, PartsManifest
 from app.featurestore.parts.spark_plan import NO_PLAN, SparkPlan, spark_plan
@@ -72,6 +73,10 @@ class PartService:
     def plan_for_spark(self, retrieval: Retrieval) -> SparkPlan:
         """For clients that may read the warehouse by themselves, and then need no rows from us."""
         return spark_plan(retrieval, self._ids()) if self._direct_reads else NO_PLAN
+
+    def plan_by_path(self, context: RequestContext, retrieval: Retrieval) -> PlanByPath:
+        """For programs that read tables by path, with credentials for those of the plan."""
+        return plan_by_path(context, retrieval, self._ids(), self._transfers.vending)
 
     def get(self, context: RequestContext, project: str, name: str, version: int, table_version: int) -> PartsManifest:
         """The parts of one version of the table, whatever their size: addresses that expired are asked for anew."""

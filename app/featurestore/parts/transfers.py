@@ -4,7 +4,7 @@ from app.featurestore.query.pinned import PinnedTable
 from app.featurestore.query.plans import LogicalPlan
 from app.featurestore.query.service import Retrieval
 from app.featurestore.query.transfer import Transfer, TransferMode
-from app.featurestore.vending.service import VendingService
+from app.featurestore.vending.service import GroupName, VendingService
 from infra.ports.tables import Snapshot
 from tenancy.principals import RequestContext
 
@@ -18,7 +18,7 @@ class Transfers:
     def __init__(
         self, *, vending: VendingService, is_local: bool, presigned: bool, parts_from: int, direct_from: int | None
     ) -> None:
-        self._vending = vending
+        self.vending = vending
         self._is_local = is_local
         self._presigned = presigned
         self._parts_from = parts_from
@@ -57,7 +57,7 @@ class Transfers:
         if _bytes(retrieval.snapshots[0]) < self._direct_from:
             return "the group is too small for a credential to pay"
         group = retrieval.plan.sources[0].group
-        return self._vending.find_obstacle(context, group.project, group.name, group.version)
+        return self.vending.find_obstacle(context, GroupName(group.project, group.name, group.version))
 
 
 def _why_computed(plan: LogicalPlan, pinned: tuple[PinnedTable, ...]) -> str | None:

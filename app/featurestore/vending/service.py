@@ -1,5 +1,6 @@
 """Use cases around credentials that are given out: one function gives them, and it asks everything in one order."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +16,7 @@ from app.featurestore.vending.proof import ProofInfo, Proofs
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import GatewayError
-from infra.ports.vending import Credential, Level, Minter, Wanted
+from infra.ports.vending import Credential, Level, Wanted
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
@@ -37,11 +38,29 @@ class ProjectVendingInfo:
 
 
 @dataclass(frozen=True)
+class GroupName:
+    """Of which project, and which of its groups."""
+
+    project: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True)
+class VendedPlace:
+    """Where a group's table lies, and what reads it; several may be read with one."""
+
+    group: GroupName
+    uri: str
+    credential: Credential
+
+
+@dataclass(frozen=True)
 class _Decided:
-    minter: Minter
-    wanted: Wanted
     access: Access
-    group: str
+    group: GroupName
+    location: str
+    ends: datetime
 
 
 class VendingService:
@@ -55,19 +74,30 @@ class VendingService:
         self._proofs = proofs
         self._seconds = seconds
 
-    def vend(self, context: RequestContext, project: str, name: str, version: int, level: Level) -> Credential:
-        """Decide, load the location, check what is around it, write it down, and only then mint.
+    def vend(self, context: RequestContext, groups: Sequence[GroupName], level: Level) -> list[VendedPlace]:
+        """Decide, load the locations, check what is around them, write it down, and only then mint.
 
-        What is written down first may turn out not to be minted; nothing is minted that is not written down.
+        What is written down first may turn out not to be minted; nothing is minted that is not written down. As few credentials
+        as their policies have room for.
         """
-        decided = self._decide(context.principal, project, name, version, level)
-        self._record(context, decided)
-        return decided.minter.mint(decided.wanted, context.request_id)
+        decided = [self._decide(context.principal, group) for group in groups]
+        minter = self._proofs.require()
+        together = _together(decided, lambda locations: minter.fits(locations, level))
+        wanted = [(each, self._wanted(context.principal, each, level)) for each in together]
+        for each, one in wanted:
+            self._record(context, each, one, minter.fingerprint(one))
+        minted = [(each, minter.mint(one, context.request_id)) for each, one in wanted]
+        return [
+            VendedPlace(one.group, uri, credential)
+            for each, credential in minted
+            for one, uri in zip(each, credential.uris, strict=True)
+        ]
 
-    def find_obstacle(self, context: RequestContext, project: str, name: str, version: int) -> str | None:
+    def find_obstacle(self, context: RequestContext, group: GroupName) -> str | None:
         """Why `vend` would refuse this caller; None where it would not."""
         try:
-            self._decide(context.principal, project, name, version, Level.READ)
+            self._decide(context.principal, group)
+            self._proofs.require()
         except GatewayError as error:
             return error.detail
         return None
@@ -101,45 +131,50 @@ class VendingService:
             uow.commit()
         return self._info(found)
 
-    def _decide(self, principal: Principal, project: str, name: str, version: int, level: Level) -> _Decided:
+    def _decide(self, principal: Principal, group: GroupName) -> _Decided:
         with self._database.read() as session:
-            access = self._authorizer.require(session, principal, Action.DATA_VEND, project)
+            access = self._authorizer.require(session, principal, Action.DATA_VEND, group.project)
             # A credential reads rows, so a key that reads none gets none. Rules that hide rows or columns would have to be
             # asked about here: a credential hides neither.
-            self._authorizer.require(session, principal, Action.FEATURE_GROUP_READ_ROWS, project)
-            group = FeatureGroupRepository(session).get(access.project_id, name, version)
-            location = _location(session, access, group)
+            self._authorizer.require(session, principal, Action.FEATURE_GROUP_READ_ROWS, group.project)
+            found = FeatureGroupRepository(session).get(access.project_id, group.name, group.version)
+            location = _location(session, access, found)
             _require_switch(session, access)
-        wanted = self._wanted(principal, access, location, level)
-        return _Decided(self._proofs.require(), wanted, access, f"{name} version {version}")
-
-    def _wanted(self, principal: Principal, access: Access, location: str, level: Level) -> Wanted:
         ends = min(filter(None, (principal.expires_at, access.expires_at)))
+        self._left(ends)
+        return _Decided(access, group, location, ends)
+
+    def _left(self, ends: datetime) -> timedelta:
         left = ends - self._clock.now()
         if left < SHORTEST:
             raise VendingOffError(
                 "The API key or the share ends in less than 15 minutes, and no credential is shorter.",
                 hint="The rows can be had through the gateway until then.",
             )
-        # In whole minutes, so that of two requests one credential can come.
-        seconds = min(self._seconds, left // timedelta(minutes=1) * 60)
-        return Wanted(location, level, principal.project or "", principal.key_id, seconds, ends)
+        return left
 
-    def _record(self, context: RequestContext, decided: _Decided) -> None:
-        wanted = decided.wanted
+    def _wanted(self, principal: Principal, decided: Sequence[_Decided], level: Level) -> Wanted:
+        ends = min(each.ends for each in decided)
+        # In whole minutes, so that of two requests one credential can come.
+        seconds = min(self._seconds, self._left(ends) // timedelta(minutes=1) * 60)
+        locations = tuple(each.location for each in decided)
+        return Wanted(locations, level, principal.project or "", principal.key_id, seconds, ends)
+
+    def _record(self, context: RequestContext, decided: Sequence[_Decided], wanted: Wanted, policy: str) -> None:
         with self._database.write() as uow:
-            self._audit.record(
-                uow.session,
-                context,
-                Action.DATA_VEND,
-                project_id=decided.access.project_id,
-                subject=decided.group,
-                level=wanted.level.value,
-                location=wanted.location,
-                grant=decided.access.grant,
-                seconds=wanted.seconds,
-                policy=decided.minter.fingerprint(wanted),
-            )
+            for each in decided:
+                self._audit.record(
+                    uow.session,
+                    context,
+                    Action.DATA_VEND,
+                    project_id=each.access.project_id,
+                    subject=f"{each.group.name} version {each.group.version}",
+                    level=wanted.level.value,
+                    location=each.location,
+                    grant=each.access.grant,
+                    seconds=wanted.seconds,
+                    policy=policy,
+                )
             uow.commit()
 
     def _info(self, found: ProjectVending | None) -> ProjectVendingInfo:
@@ -156,6 +191,17 @@ class VendingService:
         except GatewayError as error:
             return error.detail
         return ""
+
+
+def _together(decided: Sequence[_Decided], fit: Callable[[Sequence[str]], bool]) -> list[list[_Decided]]:
+    """Those that one credential has room for, one after the other; each by itself at least."""
+    found: list[list[_Decided]] = []
+    for one in decided:
+        if found and fit([*(each.location for each in found[-1]), one.location]):
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return found
 
 
 def _location(session: Session, access: Access, group: FeatureGroup) -> str:

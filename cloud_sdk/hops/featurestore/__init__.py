@@ -61,7 +61,7 @@ from hops.featurestore.functions.feature_groups import (
     remove_metadata,
     update_featuregroup_metadata,
 )
-from hops.featurestore.functions.features import explain, get_feature, get_features
+from hops.featurestore.functions.features import explain, get_feature, get_features, get_features_by_path
 from hops.featurestore.functions.history import append_features, changes_between, get_commits
 from hops.featurestore.functions.imports import import_featuregroup_redshift, import_featuregroup_s3
 from hops.featurestore.functions.jobs import (
@@ -149,6 +149,7 @@ __all__ = [
     "get_featuregroup_statistics",
     "get_featuregroups",
     "get_features",
+    "get_features_by_path",
     "get_features_list",
     "get_featurestore_metadata",
     "get_job",
