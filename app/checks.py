@@ -105,6 +105,15 @@ def _cluster_checks(container: Container) -> list[Check]:
     return [Check("spark", passed=True, detail=f"Spark {version} answers")]
 
 
+def prove_vending(container: Container) -> str | None:
+    """Looks at the store where that is due; what speaks against giving out credentials, without which a gateway serves, too."""
+    try:
+        proof = container.vending_proofs.renew()
+    except GatewayError as error:
+        return f"No credentials are given out for now: {error.detail}"
+    return f"No credentials are given out. {proof.why}" if proof is not None and not proof.passed else None
+
+
 def vending_checks(container: Container) -> list[Check]:
     """Looks anew; none where the operator has no role for it. Apart from the others: a gateway serves without it."""
     role = container.settings.vending.role

@@ -13,18 +13,17 @@ import click
 from alembic import command as alembic
 
 from app.bootstrap import build_container
-from app.checks import Check, run_checks, vending_checks
+from app.checks import prove_vending, run_checks
 from app.container import Container
 from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.terminal import Output, with_json
-from app.upkeep import fsck_command, worker_command
-from infra.crypto import Pepper, PepperUnusableError
+from app.upkeep import doctor_command, fsck_command, worker_command
+from infra.crypto import Pepper
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
-from infra.errors import GatewayError, InvalidInputError
+from infra.errors import InvalidInputError
 from infra.ids import new_id
-from infra.ports.executors import ProgramsNotValidError
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
 from tenancy.members.repository import MemberRepository
@@ -74,21 +73,12 @@ def serve_command(output: Output) -> None:
         raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
     require_free_port(settings.server)
     container.locations.purge()
-    _prove_vending(container, output)
+    if (fault := prove_vending(container)) is not None:
+        output.note(fault)
     container.database.engine.dispose()
     scheme = "https" if settings.server.certfile else "http"
     output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
     serve(settings)
-
-
-@main.command()
-@with_json
-def doctor(output: Output) -> None:
-    """Check settings, pepper, database and warehouse; say how to mend what fails."""
-    checks = _doctor_checks()
-    output.rows(checks, ["name", "passed", "detail", "fix"])
-    if not all(check.passed for check in checks):
-        raise SystemExit(1)
 
 
 @main.command()
@@ -347,28 +337,6 @@ def _upgrade(settings: Settings) -> None:
     alembic.upgrade(migration_config(settings.resolved_database_url), "head")
 
 
-def _prove_vending(container: Container, output: Output) -> None:
-    """A gateway serves without it, too."""
-    try:
-        proof = container.vending_proofs.renew()
-    except GatewayError as error:
-        output.note(f"No credentials are given out for now: {error.detail}")
-    else:
-        if proof is not None and not proof.passed:
-            output.note(f"No credentials are given out. {proof.why}")
-
-
-def _doctor_checks() -> list[Check]:
-    try:
-        return [*run_checks(_container()), *vending_checks(_container())]
-    except PepperUnusableError as error:
-        return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
-    except ProgramsNotValidError as error:
-        return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
-    except GatewayError as error:
-        return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
-
-
 def _operator() -> RequestContext:
     return RequestContext(_local_principal(scopes=frozenset({Scope.OPERATOR})), str(new_id()))
 
@@ -411,6 +379,7 @@ def _all(fetch: Any) -> list[Any]:
 
 main.add_command(worker_command)
 main.add_command(fsck_command)
+main.add_command(doctor_command)
 
 if __name__ == "__main__":
     main()
