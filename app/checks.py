@@ -115,5 +115,31 @@ def _cluster_checks(container: Container) -> list[Check]:
     return [Check("spark", passed=True, detail=f"Spark {version} answers")]
 
 
+def prove_vending(container: Container) -> str | None:
+    """Looks at the store where that is due; what speaks against giving out credentials, without which a gateway serves, too."""
+    try:
+        proof = container.vending_proofs.renew()
+    except GatewayError as error:
+        return f"No credentials are given out for now: {error.detail}"
+    return f"No credentials are given out. {proof.why}" if proof is not None and not proof.passed else None
+
+
+def vending_checks(container: Container) -> list[Check]:
+    """Looks anew; none where the operator has no role for it. Apart from the others: a gateway serves without it."""
+    role = container.settings.vending.role
+    if role is None:
+        return []
+    try:
+        proof = container.vending_proofs.check()
+    except GatewayError as error:
+        return [Check("vending", passed=False, detail=error.detail, fix=error.hint or "check OAST_VENDING__…")]
+    if not proof.passed:
+        return [Check("vending", passed=False, detail=f"it is off. {proof.why}", fix="unset OAST_VENDING__ROLE")]
+    counted = [check for check in proof.checks if check.counts]
+    others = "; ".join(f"{check.name}: no" for check in proof.checks if not check.counts and not check.passed)
+    detail = f"{role}: credentials hold to their table in {len(counted)} of {len(counted)} attempts"
+    return [Check("vending", passed=True, detail=f"{detail} ({others})" if others else detail)]
+
+
 def _database_fix(fault: str) -> str:
     return "oast db upgrade" if "oast db upgrade" in fault else "start it, or mend OAST_DATABASE_URL"

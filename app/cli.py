@@ -12,7 +12,7 @@ import click
 from alembic import command as alembic
 
 from app.bootstrap import build_container
-from app.checks import Check, run_checks
+from app.checks import prove_vending, run_checks
 from app.container import Container
 from app.readiness import migration_config
 from app.roles import role_group
@@ -20,10 +20,9 @@ from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.shell import acting_as, as_operator, every
 from app.terminal import Output, with_json
-from app.upkeep import fsck_command, worker_command
-from infra.crypto import Pepper, PepperUnusableError
-from infra.errors import GatewayError, InvalidInputError
-from infra.ports.executors import ProgramsNotValidError
+from app.upkeep import doctor_command, fsck_command, worker_command
+from infra.crypto import Pepper
+from infra.errors import InvalidInputError
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
 from tenancy.members.service import SetMember
@@ -69,20 +68,12 @@ def serve_command(output: Output) -> None:
         raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
     require_free_port(settings.server)
     container.locations.purge()
+    if (fault := prove_vending(container)) is not None:
+        output.note(fault)
     container.database.engine.dispose()
     scheme = "https" if settings.server.certfile else "http"
     output.note(f"Oasthouse serves on {scheme}://{settings.server.host}:{settings.server.port} (Ctrl-C stops it)")
     serve(settings)
-
-
-@main.command()
-@with_json
-def doctor(output: Output) -> None:
-    """Check settings, pepper, database and warehouse; say how to mend what fails."""
-    checks = _doctor_checks()
-    output.rows(checks, ["name", "passed", "detail", "fix"])
-    if not all(check.passed for check in checks):
-        raise SystemExit(1)
 
 
 @main.command()
@@ -133,6 +124,24 @@ def project_list(output: Output) -> None:
     """List every project."""
     rows = every(lambda page: _container().projects.list_projects(_operator(), page))
     output.rows(rows, ["name", "featurestore", "description", "created_at"])
+
+
+@project.command("vending")
+@click.argument("name")
+@click.argument("switch", required=False, type=click.Choice(["on", "off"]))
+@click.option("--as", "member_name", help="The data owner who turns it on or off.")
+@with_json
+def project_vending(output: Output, name: str, switch: str | None, member_name: str | None) -> None:
+    """Show whether clients may have credentials for the project's tables; turn it on or off."""
+    vending = _container().vending
+    if switch is None:
+        info = vending.get(_operator(), name)
+    elif member_name is None:
+        raise InvalidInputError("Turning it on or off is a data owner's business.", hint="Name one of them with --as.")
+    else:
+        info = vending.set(_acting_as(name, member_name), name, enabled=switch == "on")
+    state = ("on, but out of order: " + info.why if info.why else "on") if info.enabled else "off"
+    output.record(info, f"Credentials for tables of {name}: {state}")
 
 
 @main.group()
@@ -323,17 +332,6 @@ def _upgrade(settings: Settings) -> None:
     alembic.upgrade(migration_config(settings.resolved_database_url), "head")
 
 
-def _doctor_checks() -> list[Check]:
-    try:
-        return run_checks(_container())
-    except PepperUnusableError as error:
-        return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
-    except ProgramsNotValidError as error:
-        return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
-    except GatewayError as error:
-        return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
-
-
 def _operator() -> RequestContext:
     return as_operator(_container())
 
@@ -350,6 +348,7 @@ def _show_key(output: Output, issued: IssuedKey, text: str) -> None:
 main.add_command(role_group)
 main.add_command(worker_command)
 main.add_command(fsck_command)
+main.add_command(doctor_command)
 
 if __name__ == "__main__":
     main()

@@ -21,6 +21,8 @@ from app.featurestore.sql.service import SqlService
 from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.service import TrainingDatasetService
+from app.featurestore.vending.proof import Proofs
+from app.featurestore.vending.service import VendingService
 from app.settings import Settings
 from infra.clock import Clock
 from infra.database.idempotency import IdempotencyLedger
@@ -66,6 +68,8 @@ class Container:
     queries: QueryService
     sql: SqlService
     parts: PartService
+    vending: VendingService
+    vending_proofs: Proofs
     training_datasets: TrainingDatasetService
     places: DatasetPlaces
     locations: Locations

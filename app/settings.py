@@ -268,6 +268,22 @@ class StatisticsSettings(_Section):
     )
 
 
+class VendingSettings(_Section):
+    """Credentials that clients are given, to read a table in S3 without the gateway in between."""
+
+    role: str | None = Field(
+        None,
+        description="ARN of the role that is cut down to one table for each credential; without it there are none.",
+    )
+    region: str | None = Field(None, description="Where the role is assumed; default: the warehouse's region.")
+    endpoint_url: str | None = Field(None, description="Another STS endpoint than AWS's own.")
+    seconds: Annotated[int, Field(ge=900, le=3600)] = Field(900, description="Life of a credential.")
+    from_bytes: Annotated[int, Field(ge=0)] = Field(
+        32 * _MIB,
+        description="A feature group of so many bytes is read by the SDK itself, where it may have a credential.",
+    )
+
+
 class ServerSettings(_Section):
     """How `oast serve` listens."""
 
@@ -315,6 +331,7 @@ class Settings(BaseSettings):
     spark: SparkSettings = SparkSettings()
     jobs: JobSettings = JobSettings()
     statistics: StatisticsSettings = StatisticsSettings()
+    vending: VendingSettings = VendingSettings()
 
     @property
     def resolved_database_url(self) -> str:

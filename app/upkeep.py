@@ -1,14 +1,18 @@
-"""Commands that keep a gateway going: the worker, and the look at whether everything is there."""
+"""Commands that keep a gateway going: the worker, and the looks at whether it could serve and whether everything is there."""
 
 import signal
 
 import click
 
 from app.bootstrap import build_container
+from app.checks import Check, run_checks, vending_checks
 from app.fsck import check_consistency
 from app.settings import Settings
 from app.terminal import Output, with_json
+from infra.crypto import PepperUnusableError
+from infra.errors import GatewayError
 from infra.observability.logs import configure_logs
+from infra.ports.executors import ProgramsNotValidError
 
 
 @click.command("worker")
@@ -25,6 +29,16 @@ def worker_command(output: Output, *, of: int | None) -> None:
         signal.signal(number, lambda *_: worker.stop())
     output.note("Oasthouse works on its queue (Ctrl-C stops it)")
     worker.work()
+
+
+@click.command("doctor")
+@with_json
+def doctor_command(output: Output) -> None:
+    """Check settings, pepper, database and warehouse; say how to mend what fails."""
+    checks = _doctor_checks()
+    output.rows(checks, ["name", "passed", "detail", "fix"])
+    if not all(check.passed for check in checks):
+        raise SystemExit(1)
 
 
 @click.command("fsck")
@@ -47,3 +61,18 @@ def fsck_command(output: Output, *, deep: bool, repair: bool) -> None:
         output.note(f"{mark}: {finding.subject} {finding.detail}\n       {finding.fix}")
     if not report.is_clean:
         raise SystemExit(1)
+
+
+def _doctor_checks() -> list[Check]:
+    try:
+        container = build_container(Settings())
+        try:
+            return [*run_checks(container), *vending_checks(container)]
+        finally:
+            container.database.engine.dispose()
+    except PepperUnusableError as error:
+        return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
+    except ProgramsNotValidError as error:
+        return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
+    except GatewayError as error:
+        return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]

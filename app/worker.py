@@ -32,6 +32,7 @@ _RECOVER_SECONDS = 5.0
 _PATIENCE_SECONDS = 15.0
 _PURGE_SECONDS = 600.0
 _STOP_LOOK_SECONDS = 5.0
+_PROOF_SECONDS = 900.0
 _STOP_SECONDS = 10.0
 # Serving comes first where a worker shares the machine with the gateway.
 _NICENESS = 5
@@ -78,6 +79,7 @@ class Worker:
         self._besides(_PURGE_SECONDS, self._container.locations.purge)
         self._besides(_PURGE_SECONDS, self._container.history.forget_old)
         self._besides(_PURGE_SECONDS, self._container.logins.sweep)
+        self._besides(_PROOF_SECONDS, self._container.vending_proofs.renew)
         while not self._is_over():
             try:
                 self._turn()

@@ -36,8 +36,18 @@ class Gateway:
     def address(self) -> str:
         return self._running.address
 
-    def connect(self) -> fs.Connection:
-        return fs.connect(self.address, PROJECT, secrets_store="local", api_key_file=str(self.key_file), quiet=True)
+    def connect(self, key_file: Path | None = None) -> fs.Connection:
+        key = str(key_file or self.key_file)
+        return fs.connect(self.address, PROJECT, secrets_store="local", api_key_file=key, quiet=True)
+
+    def vending_key(self) -> Path:
+        """Of a key that may have credentials for tables, in a project that gives them out."""
+        self._running.oast("project", "vending", PROJECT, "on", "--as", "ada")
+        scopes = [text for scope in ("featurestore", "project", "data:vend") for text in ("--scope", scope)]
+        path = self.key_file.with_name("vending-key")
+        path.touch(0o600)
+        path.write_text(self._running.oast("key", "create", PROJECT, "--member", "ada", *scopes)["key"])
+        return path
 
     def restart(self) -> None:
         """Forget what earlier requests left in memory."""

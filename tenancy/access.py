@@ -1,6 +1,7 @@
 """What the use cases ask before they read or change anything. Answered by `tenancy/authorizer.py`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -56,11 +57,12 @@ class KeyNotValidError(NotAuthenticatedError):
 
 @dataclass(frozen=True)
 class Access:
-    """Proof that a question was asked and answered yes. `grant` is what allowed it, in words."""
+    """Proof that a question was asked and answered yes. `grant` is what allowed it, in words, until `expires_at`."""
 
     project_id: UUID
     project: str
     grant: str
+    expires_at: datetime | None = None
 
 
 class Authorizer(Protocol):

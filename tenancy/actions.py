@@ -41,6 +41,8 @@ class Action(StrEnum):
     FEATURE_GROUP_UPDATE = "feature-group:update"
     FEATURE_GROUP_INSERT = "feature-group:insert"
     FEATURE_GROUP_DELETE = "feature-group:delete"
+    DATA_VEND = "data:vend"
+    VENDING_SET = "vending:set"
     QUERY_EXPLAIN = "query:explain"
     QUERY_RUN = "query:run"
     TRAINING_DATASET_READ = "training-dataset:read"
@@ -102,6 +104,9 @@ RULES: dict[Action, Rule] = {
     Action.FEATURE_GROUP_UPDATE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
     Action.FEATURE_GROUP_INSERT: Rule(Scope.FEATURESTORE_WRITE, _SCIENTIST),
     Action.FEATURE_GROUP_DELETE: Rule(Scope.FEATURESTORE_MANAGE, _SCIENTIST),
+    Action.DATA_VEND: Rule(Scope.DATA_VEND, _SCIENTIST, _STORE),
+    # Whoever may share the rows may let them be read past the gateway.
+    Action.VENDING_SET: Rule(Scope.PROJECT_SHARES, _OWNER),
     Action.QUERY_EXPLAIN: Rule(Scope.FEATURESTORE_BROWSE, _VIEWER),
     Action.QUERY_RUN: Rule(Scope.FEATURESTORE_READ, _VIEWER),
     Action.TRAINING_DATASET_READ: Rule(Scope.FEATURESTORE_BROWSE, _VIEWER, _DATASETS),

@@ -39,7 +39,7 @@ class DatabaseAuthorizer:
         decision = decide(principal, action, found.id, _grants(session, principal), self._clock.now())
         if not decision.is_allowed:
             _refuse(decision.verdict, principal, action, project)
-        return Access(found.id, found.name, decision.grant)
+        return Access(found.id, found.name, decision.grant, decision.expires_at)
 
     def require_key(self, principal: Principal, action: Action) -> None:
         refusal = refuse_key(principal, action, self._clock.now())
@@ -67,7 +67,11 @@ class DatabaseAuthorizer:
         self.require_key(principal, action)
         grants, now = _grants(session, principal), self._clock.now()
         decided = [(project, decide(principal, action, project.id, grants, now)) for project in ordered]
-        return [Access(project.id, project.name, made.grant) for project, made in decided if made.is_allowed]
+        return [
+            Access(project.id, project.name, made.grant, made.expires_at)
+            for project, made in decided
+            if made.is_allowed
+        ]
 
 
 def _grants(session: Session, principal: Principal) -> list[Grant]:

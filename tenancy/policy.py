@@ -36,10 +36,14 @@ class Grant:
 
 @dataclass(frozen=True)
 class Decision:
-    """`grant` says in words what allowed it: `own project`, `share <id>` or `operator`."""
+    """`grant` says in words what allowed it: `own project`, `share <id>` or `operator`.
+
+    `expires_at` is when that ends by itself, None where it does not.
+    """
 
     verdict: Verdict
     grant: str = ""
+    expires_at: datetime | None = None
 
     @property
     def is_allowed(self) -> bool:
@@ -79,7 +83,7 @@ def refuse_key(principal: Principal, action: Action, now: datetime) -> Verdict |
 def _decide_by_share(rule: Rule, grants: Collection[Grant]) -> Decision:
     for grant in grants:
         if grant.what in rule.shared_by:
-            return Decision(Verdict.ALLOWED, f"share {grant.share_id}")
+            return Decision(Verdict.ALLOWED, f"share {grant.share_id}", grant.expires_at)
     if not grants:
         return Decision(Verdict.INVISIBLE)
     return Decision(Verdict.NOT_SHARED if rule.shared_by else Verdict.FORBIDDEN)

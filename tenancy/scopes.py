@@ -14,6 +14,8 @@ class Scope(StrEnum):
     PROJECT_READ = "project:read"
     PROJECT_MEMBERS = "project:members"
     PROJECT_SHARES = "project:shares"
+    # Not below `featurestore`: who holds a credential reads without asking the gateway again.
+    DATA_VEND = "data:vend"
     # Not below `project`: a notebook's key must not be able to make further keys.
     KEYS_MANAGE = "keys:manage"
     OPERATOR = "operator"

@@ -32,7 +32,7 @@ from tenancy.projects.service import CreateProject
 from tenancy.scopes import DEFAULT_SCOPES, Scope
 from tenancy.shares.service import OfferShare, ShareInfo
 
-ALL_SCOPES = (*DEFAULT_SCOPES, Scope.KEYS_MANAGE)
+ALL_SCOPES = (*DEFAULT_SCOPES, Scope.DATA_VEND, Scope.KEYS_MANAGE)
 OWNERS = {"football": "ada", "venues": "vera", "rivals": "rolf"}
 
 

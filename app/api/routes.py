@@ -20,6 +20,7 @@ from app.api.resources import (
     sql,
     statistics,
     training_datasets,
+    vending,
 )
 
 PREFIX = "/api/v1"
@@ -34,6 +35,7 @@ RESOURCES = (
     queries,
     sql,
     feature_groups,
+    vending,
     training_datasets,
     statistics,
     expectations,

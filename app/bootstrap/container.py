@@ -5,16 +5,21 @@ from typing import TypedDict
 from app.bootstrap.connectors import build_connectors
 from app.bootstrap.logins import build_logins
 from app.bootstrap.parts import Parts, build_parts
-from app.bootstrap.rows import build_rows
+from app.bootstrap.rows import Rows, build_rows
 from app.bootstrap.stored import build_stored
 from app.bootstrap.work import build_work
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
 from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
-from app.featurestore.feature_groups.on_demand import OnDemandService
+from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
 from app.featurestore.jobs.queue import RunQueue
+from app.featurestore.parts.service import PartService
+from app.featurestore.query.service import QueryService
+from app.featurestore.sql.service import SqlService
 from app.featurestore.statistics.service import StatisticsService
+from app.featurestore.vending.proof import Proofs
+from app.featurestore.vending.service import VendingService
 from app.settings import Settings
 from infra.clock import Clock, SystemClock
 from infra.ids import new_id
@@ -39,6 +44,15 @@ class _Tenancy(TypedDict):
     sessions: SessionAuthenticator
 
 
+class _AskedFor(TypedDict):
+    on_demand_sources: OnDemandSources
+    queries: QueryService
+    sql: SqlService
+    parts: PartService
+    vending: VendingService
+    vending_proofs: Proofs
+
+
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
     """Everything wired, nothing connected: connections and threads come with the first use, after any fork."""
     parts = build_parts(settings, clock or SystemClock())
@@ -49,6 +63,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     work = build_work(parts, connectors, stored, runs)
     return Container(
         **_tenancy(parts),
+        **_asked_for(rows),
         settings=settings,
         clock=parts.clock,
         database=parts.database,
@@ -57,10 +72,6 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         cluster=parts.cluster,
         ledger=parts.ledger,
         authorizer=parts.authorizer,
-        on_demand_sources=rows.on_demand,
-        queries=rows.queries,
-        sql=rows.sql,
-        parts=rows.parts,
         feature_groups=stored.feature_groups,
         training_datasets=stored.training_datasets,
         places=stored.places,
@@ -80,6 +91,17 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         statistics=StatisticsService(**parts.reading, audit=parts.audit, queue=runs, subjects=stored.subjects),
         expectations=ExpectationService(**parts.writing, inspector=stored.inspector, queue=runs),
     )
+
+
+def _asked_for(rows: Rows) -> _AskedFor:
+    return {
+        "on_demand_sources": rows.on_demand,
+        "queries": rows.queries,
+        "sql": rows.sql,
+        "parts": rows.parts,
+        "vending": rows.vending,
+        "vending_proofs": rows.vending_proofs,
+    }
 
 
 def _tenancy(parts: Parts) -> _Tenancy:

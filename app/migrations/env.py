@@ -12,6 +12,7 @@ from app.featurestore.jobs import models as _jobs
 from app.featurestore.locations import models as _locations
 from app.featurestore.statistics import models as _statistics
 from app.featurestore.training_datasets import models as _training_datasets
+from app.featurestore.vending import models as _vending
 from infra.database import idempotency as _idempotency
 from infra.database.base import Base, UtcDateTime
 from infra.database.engine import WRITES, open_engine
@@ -30,6 +31,7 @@ TABLES = (
     _locations,
     _statistics,
     _training_datasets,
+    _vending,
     _idempotency,
     _api_keys,
     _audit,

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request, send_file, url_for
 
 from app.featurestore.feature_groups.frames import PARQUET
 from app.featurestore.parts.manifest import Part, PartsManifest
+from app.featurestore.query.transfer import TransferMode
 
 PARTS = "application/vnd.oasthouse.parts+json"
 
@@ -28,7 +29,10 @@ def parts_response(manifest: PartsManifest, **group: Any) -> Response:
         "bytes": manifest.bytes,
         "parts": [_part(part, {**pinned, "part": number}) for number, part in enumerate(manifest.parts)],
         "expires_at": manifest.expires_at.isoformat() if manifest.expires_at else None,
+        "transfer": {"mode": manifest.transfer.mode.value, "why": manifest.transfer.why},
     }
+    if manifest.transfer.mode is TransferMode.DIRECT:
+        body["credentials"] = url_for("vending.FeatureGroupCredentials", **group)
     response = jsonify(body)
     response.content_type = PARTS
     return response
@@ -44,4 +48,5 @@ def part_response(path: Path) -> Response:
 def _part(part: Part, values: dict[str, Any]) -> dict[str, Any]:
     url = part.presigned or url_for("feature-groups.FeatureGroupPart", **values)
     body = {"url": url, "bytes": part.bytes, "rows": part.rows, "partition": part.partition}
-    return body if part.uri is None else {**body, "uri": part.uri}
+    places = {"uri": part.uri, "file": part.file}
+    return {**body, **{name: place for name, place in places.items() if place is not None}}

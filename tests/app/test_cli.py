@@ -284,3 +284,31 @@ def test_variables_that_name_no_setting_are_listed(monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, "x")
     assert "OAST_DATABSE_URL" in unknown_variables()
     assert not {"OAST_SERVER__PORT", "OAST_LOG_LEVEL"} & set(unknown_variables())
+
+
+def test_credentials_are_a_data_owners_business(ready: Oast) -> None:
+    assert "off" in ready.run("project", "vending", "football").output
+    refused = ready.run("project", "vending", "football", "on", code=1)
+    assert "--as" in refused.output
+    assert ready.json("project", "vending", "football", "on", "--as", "ada")["enabled"] is True
+    ready.run("member", "set", "football", "sara", "data_scientist")
+    assert "data_owner" in ready.run("project", "vending", "football", "off", "--as", "sara", code=1).output
+    shown = ready.run("project", "vending", "football").output
+    assert "out of order" in shown, "this gateway has no role for it"
+    assert ready.json("project", "vending", "venues")["enabled"] is False
+    assert ready.json("project", "vending", "football", "off", "--as", "ada")["enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("role", "said"), [("vend", "no ARN of a role"), ("arn:aws:iam::123456789012:role/vend", "warehouse in S3 only")]
+)
+def test_doctor_looks_at_the_role_for_credentials(
+    ready: Oast, monkeypatch: pytest.MonkeyPatch, role: str, said: str
+) -> None:
+    monkeypatch.setenv("OAST_VENDING__ROLE", role)
+    if "ARN" in said:
+        monkeypatch.setenv("OAST_WAREHOUSE__URL", "s3://bucket/prefix")
+    cli._container.cache_clear()
+    [check] = json.loads(ready.run("doctor", "--json", code=1).stdout)
+    assert (check["name"], check["passed"]) == ("settings", False)
+    assert said in check["detail"]

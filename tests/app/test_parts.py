@@ -200,7 +200,6 @@ def test_a_group_on_demand_has_no_parts(tmp_path: Path, local_warehouse: Warehou
     for path in (f"{GROUP}/parts/0", f"{GROUP}/parts/0/0"):
         answer = _get(world, path)
         assert (answer.status_code, answer.json["code"]) == (404, "part-not-found")
-    assert world.container.parts.offer((), pa.schema([])) is None
 
 
 def test_a_file_that_is_gone_is_said_to_be(tmp_path: Path, local_warehouse: Warehouse) -> None:

@@ -91,6 +91,7 @@ OURS = {
     "create_job", "get_job", "get_jobs", "delete_job", "run_job", "get_run", "get_runs", "get_run_log", "cancel_run", "retry_run",
     "wait_for_run",
     "get_statistics_states", "compare_statistics",
+    "get_featuregroup_credentials", "get_features_by_path",
     "set_expectations", "get_expectations", "remove_expectations", "get_validations", "validate_featuregroup",
 }  # fmt: skip
 

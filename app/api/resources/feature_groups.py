@@ -95,7 +95,7 @@ class FeatureGroupRows(MethodView):
         queries = current_container().queries
         columns = [column for column in query["columns"].split(",") if column]
         retrieval = queries.retrieve_group(request_context(), project, name, version, columns, query["as_of"])
-        if takes_parts() and (manifest := current_container().parts.offer(retrieval.snapshots, retrieval.schema)):
+        if takes_parts() and (manifest := current_container().parts.offer(request_context(), retrieval)):
             return parts_response(manifest, project=project, name=name, version=version)
         return arrow_response(queries.run(retrieval, compression=query["compression"].value, abandoned=client_gone()))
 

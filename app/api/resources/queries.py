@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from flask import Response
@@ -17,6 +18,7 @@ from app.web.arrow import arrow_response
 from app.web.blueprint import Blueprint
 from app.web.bodies import receive_command
 from app.web.disconnect import client_gone
+from app.web.parts import parts_response, takes_parts
 from app.web.state import current_container, request_context
 from infra.database.paging import Page
 from tenancy.actions import Action
@@ -40,6 +42,9 @@ class Queries(MethodView):
         expression, labels = receive_command(ExpressionSchema())
         queries = current_container().queries
         retrieval = queries.retrieve(request_context(), project, expression, labels)
+        if takes_parts() and (manifest := current_container().parts.offer(request_context(), retrieval)):
+            group = retrieval.plan.sources[0].group
+            return parts_response(manifest, project=group.project, name=group.name, version=group.version)
         return arrow_response(queries.run(retrieval, compression=query["compression"].value, abandoned=client_gone()))
 
 
@@ -48,7 +53,9 @@ class QueryExplanations(MethodView):
     @blp.operation(action=Action.QUERY_EXPLAIN, body=ExpressionSchema, takes_frame=True, returns=ExplanationSchema)
     def post(self, project: str) -> Explanation:
         expression, labels = receive_command(ExpressionSchema())
-        return current_container().queries.explain(request_context(), project, expression, labels)
+        context, container = request_context(), current_container()
+        transfer = partial(container.parts.transfer, context)
+        return container.queries.explain(context, project, expression, labels, transfer)
 
 
 @blp.route("/projects/<project>/queries/spark")

@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from app.featurestore.query.expression import AsOf, FeatureExpression, JoinSpec, LabelsSpec
 from app.featurestore.query.planner import MAX_FEATURES
 from app.featurestore.query.time_travel import parse_as_of
+from app.featurestore.query.transfer import TransferMode
 from app.web.arrow import Compression
 from app.web.schemas import CommandSchema, page_of
 from infra.errors import InvalidInputError
@@ -126,6 +127,11 @@ class ExplainedLabelsSchema(Schema):
     grant = fields.String(allow_none=True)
 
 
+class TransferSchema(Schema):
+    mode = fields.Enum(TransferMode, by_value=True)
+    why = fields.String()
+
+
 class ExplanationSchema(Schema):
     sql = fields.String()
     join_key = fields.List(fields.String())
@@ -133,6 +139,7 @@ class ExplanationSchema(Schema):
     columns = fields.List(fields.String())
     labels = fields.Nested(ExplainedLabelsSchema, allow_none=True)
     groups = fields.List(fields.Nested(ExplainedGroupSchema))
+    transfer = fields.Nested(TransferSchema)
     text = fields.String()
 
 

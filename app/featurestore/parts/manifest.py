@@ -5,12 +5,15 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from app.featurestore.query.transfer import Transfer
+
 
 @dataclass(frozen=True)
 class Part:
     """One file. `presigned` is where anybody fetches it, None where only the gateway hands it out.
 
-    `uri` is told only where clients may read the warehouse with credentials of their own.
+    `uri` is told only where clients may read the warehouse with credentials of their own, `file`, which is the same, where
+    this one may be given a credential for the table.
     """
 
     bytes: int
@@ -18,6 +21,7 @@ class Part:
     partition: dict[str, str | None]
     presigned: str | None
     uri: str | None
+    file: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class PartsManifest:
     schema: pa.Schema
     parts: tuple[Part, ...]
     expires_at: datetime | None
+    transfer: Transfer
 
     @property
     def rows(self) -> int:

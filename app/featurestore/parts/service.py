@@ -1,6 +1,5 @@
 """Use cases around parts: which to answer, and handing one out."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +8,13 @@ import pyarrow as pa
 from app.featurestore.feature_groups.infos import group_schema
 from app.featurestore.feature_groups.models import CACHED
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
+from app.featurestore.parts.by_path import PlanByPath, plan_by_path
 from app.featurestore.parts.errors import PartNotFoundError
 from app.featurestore.parts.manifest import Part, PartsManifest
 from app.featurestore.parts.spark_plan import NO_PLAN, SparkPlan, spark_plan
+from app.featurestore.parts.transfers import Transfers
 from app.featurestore.query.service import Retrieval
+from app.featurestore.query.transfer import Transfer, TransferMode
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import InvalidInputError, NotFoundError
@@ -25,7 +27,7 @@ from tenancy.principals import RequestContext
 
 
 class PartService:
-    """`least_bytes`: smaller groups are quicker as a stream. `presigned_seconds` 0: clients cannot reach the bucket.
+    """`presigned_seconds` 0: clients cannot reach the bucket.
 
     `direct_reads`: clients have credentials of their own for the warehouse and are told where the files lie.
     """
@@ -39,38 +41,49 @@ class PartService:
         store: ObjectStore,
         clock: Clock,
         ids: IdFactory,
-        least_bytes: int,
         presigned_seconds: int,
         direct_reads: bool,
+        transfers: Transfers,
     ) -> None:
         self._database = database
         self._authorizer = authorizer
         self._store = store
         self._clock = clock
         self._ids = ids
-        self._least_bytes = least_bytes
         self._presigned_seconds = presigned_seconds
         self._direct_reads = direct_reads
         self._tables = tables
+        self._transfers = transfers
 
-    def offer(self, snapshots: Sequence[Snapshot], schema: pa.Schema) -> PartsManifest | None:
+    def offer(self, context: RequestContext, retrieval: Retrieval) -> PartsManifest | None:
         """What a retrieval of one whole group will read, as parts; None where a stream is the better answer, or the only one.
 
-        `snapshots` are empty for a group on demand. Whoever chose them asked for FEATURE_GROUP_READ_ROWS and nothing else: rules
-        that hide rows or columns would have to be asked about here.
+        Whoever planned it asked for FEATURE_GROUP_READ_ROWS and nothing else: rules that hide rows or columns would have to be
+        asked about here.
         """
-        if len(snapshots) != 1 or sum(file.bytes for file in snapshots[0].files) < self._least_bytes:
+        transfer = self._transfers.choose(context, retrieval)
+        if transfer.mode is TransferMode.STREAM:
             return None
-        return self._manifest(snapshots[0], schema)
+        return self._manifest(retrieval.snapshots[0], retrieval.schema, transfer)
+
+    def transfer(self, context: RequestContext, retrieval: Retrieval) -> Transfer:
+        """How the rows of a retrieval will travel to a client that takes parts."""
+        return self._transfers.choose(context, retrieval)
 
     def plan_for_spark(self, retrieval: Retrieval) -> SparkPlan:
         """For clients that may read the warehouse by themselves, and then need no rows from us."""
         return spark_plan(retrieval, self._ids()) if self._direct_reads else NO_PLAN
 
+    def plan_by_path(self, context: RequestContext, retrieval: Retrieval) -> PlanByPath:
+        """For programs that read tables by path, with credentials for those of the plan."""
+        return plan_by_path(context, retrieval, self._ids(), self._transfers.vending)
+
     def get(self, context: RequestContext, project: str, name: str, version: int, table_version: int) -> PartsManifest:
         """The parts of one version of the table, whatever their size: addresses that expired are asked for anew."""
         snapshot, schema = self._pinned(context, project, name, version, table_version)
-        manifest = self._manifest(snapshot, schema)
+        manifest = self._manifest(
+            snapshot, schema, Transfer(self._transfers.mode_of_files, "its addresses were asked for anew")
+        )
         if manifest is None:
             raise PartNotFoundError(f"Table version {table_version} cannot be had in parts.", hint="Read its rows.")
         return manifest
@@ -108,9 +121,11 @@ class PartService:
         except NotFoundError as error:
             raise PartNotFoundError(f"The feature group has no table version {table_version}.") from error
 
-    def _manifest(self, snapshot: Snapshot, schema: pa.Schema) -> PartsManifest | None:
+    def _manifest(self, snapshot: Snapshot, schema: pa.Schema, transfer: Transfer) -> PartsManifest | None:
+        is_direct = transfer.mode is TransferMode.DIRECT
+        made = (self._part(file, is_direct=is_direct) for file in snapshot.files)
         try:
-            parts = tuple(part for part in map(self._part, snapshot.files) if part is not None)
+            parts = tuple(part for part in made if part is not None)
         except InvalidInputError:  # a file that somebody else's commit put where we hand nothing out
             return None
         if len(parts) < len(snapshot.files):
@@ -118,12 +133,12 @@ class PartService:
         expires = None
         if any(part.presigned for part in parts):
             expires = self._clock.now() + timedelta(seconds=self._presigned_seconds)
-        return PartsManifest(snapshot.version, schema, parts, expires)
+        return PartsManifest(snapshot.version, schema, parts, expires, transfer)
 
-    def _part(self, file: DataFile) -> Part | None:
+    def _part(self, file: DataFile, *, is_direct: bool) -> Part | None:
         """None where nobody could tell whether it arrived whole, or fetch it."""
         presigned = self._store.presigned(file.uri, self._presigned_seconds) if self._presigned_seconds else None
         if file.rows is None or (presigned is None and self._store.local_path(file.uri) is None):
             return None
         uri = file.uri if self._direct_reads else None
-        return Part(file.bytes, file.rows, file.partition, presigned, uri)
+        return Part(file.bytes, file.rows, file.partition, presigned, uri, file.uri if is_direct else None)

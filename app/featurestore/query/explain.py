@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.featurestore.query.explain_text import explained_text
+from app.featurestore.query.explain_text import explained_text, transfer_text
 from app.featurestore.query.lowering import to_sql
 from app.featurestore.query.pinned import PinnedLabels, PinnedTable
 from app.featurestore.query.plans import Labels, LogicalPlan, Source
 from app.featurestore.query.pruning import TimeBounds
 from app.featurestore.query.times import time_text
+from app.featurestore.query.transfer import Transfer, TransferMode
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,19 @@ class Explanation:
     columns: list[str]
     labels: ExplainedLabels | None
     groups: list[ExplainedGroup]
+    transfer: Transfer | None
     text: str
 
 
-def explain(plan: LogicalPlan, pinned: Sequence[PinnedTable], labels: PinnedLabels | None = None) -> Explanation:
+def explain(
+    plan: LogicalPlan,
+    pinned: Sequence[PinnedTable],
+    labels: PinnedLabels | None = None,
+    transfer: Transfer | None = None,
+) -> Explanation:
     sql = to_sql(plan, pretty=True)
+    # A stream is what everybody expects.
+    way = [transfer_text(transfer)] if transfer is not None and transfer.mode is not TransferMode.STREAM else []
     return Explanation(
         sql=sql,
         join_key=list(plan.join_key),
@@ -73,7 +82,8 @@ def explain(plan: LogicalPlan, pinned: Sequence[PinnedTable], labels: PinnedLabe
         columns=[column.name for column in plan.columns],
         labels=_explained_labels(plan, plan.labels, labels) if plan.labels is not None else None,
         groups=[_explained(plan, source, table) for source, table in zip(plan.sources, pinned, strict=True)],
-        text="\n".join([*explained_text(plan, pinned, labels), "", sql]),
+        transfer=transfer,
+        text="\n".join([*explained_text(plan, pinned, labels), *way, "", sql]),
     )
 
 

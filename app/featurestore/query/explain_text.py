@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from app.featurestore.query.pinned import PinnedLabels, PinnedTable
 from app.featurestore.query.plans import LABELS, KeyPair, Labels, LogicalPlan, Source
 from app.featurestore.query.times import span_text, time_text
+from app.featurestore.query.transfer import Transfer
 
 Fact = tuple[str, str]
 _WIDTH = 8
@@ -22,6 +23,10 @@ def explained_text(plan: LogicalPlan, pinned: Sequence[PinnedTable], labels: Pin
     for title, facts in branches[:-1]:
         yield from _branch("├─", "│ ", title, facts)
     yield from _branch("└─", "  ", *branches[-1])
+
+
+def transfer_text(transfer: Transfer) -> str:
+    return f"rows travel: {transfer.mode.value} ({transfer.why})"
 
 
 def _branch(corner: str, side: str, title: str, facts: Sequence[Fact]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Use cases that read rows: whole groups, and features by name across every feature store the caller may read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from app.featurestore.query.pinned import PinnedLabels, PinnedTable
 from app.featurestore.query.pinning import OnDemandTables, Pinning
 from app.featurestore.query.planner import plan_group
 from app.featurestore.query.plans import LogicalPlan
+from app.featurestore.query.transfer import Transfer
 from app.featurestore.query.trees import LABELS_TABLE, table_name
 from infra.database.unit_of_work import Database
 from infra.errors import InvalidInputError
@@ -125,14 +126,23 @@ class QueryService:
         return self._pinned(context, PlannedGroups(plan_group(chosen, columns, as_of), {group.id: group}), None)
 
     def explain(
-        self, context: RequestContext, project: str, expression: FeatureExpression, frame: Frame | None = None
+        self,
+        context: RequestContext,
+        project: str,
+        expression: FeatureExpression,
+        frame: Frame | None = None,
+        transfer: Callable[[Retrieval], Transfer] | None = None,
     ) -> Explanation:
-        """Reads no rows. A frame may come without any: it tells the columns of the labels."""
+        """Reads no rows. A frame may come without any: it tells the columns of the labels.
+
+        `transfer` knows how the rows would travel.
+        """
         planned = self._plan(context, project, expression, frame, Action.QUERY_EXPLAIN, Action.FEATURE_GROUP_READ)
         labels = planned.plan.labels
         rows = LabelRows(frame, labels) if frame is not None and labels is not None and frame.has_rows else None
         retrieval = self._pinned(context, planned, rows)
-        return explain(retrieval.plan, retrieval.pinned, retrieval.labels)
+        way = None if transfer is None else transfer(retrieval)
+        return explain(retrieval.plan, retrieval.pinned, retrieval.labels, way)
 
     def run(
         self,

@@ -54,13 +54,14 @@ from hops.featurestore.functions.feature_groups import (
     create_featuregroup,
     delete_featuregroup,
     get_featuregroup,
+    get_featuregroup_credentials,
     get_featuregroup_partitions,
     get_metadata,
     insert_into_featuregroup,
     remove_metadata,
     update_featuregroup_metadata,
 )
-from hops.featurestore.functions.features import explain, get_feature, get_features
+from hops.featurestore.functions.features import explain, get_feature, get_features, get_features_by_path
 from hops.featurestore.functions.history import append_features, changes_between, get_commits
 from hops.featurestore.functions.imports import import_featuregroup_redshift, import_featuregroup_s3
 from hops.featurestore.functions.jobs import (
@@ -142,11 +143,13 @@ __all__ = [
     "get_expectations",
     "get_feature",
     "get_featuregroup",
+    "get_featuregroup_credentials",
     "get_featuregroup_features_list",
     "get_featuregroup_partitions",
     "get_featuregroup_statistics",
     "get_featuregroups",
     "get_features",
+    "get_features_by_path",
     "get_features_list",
     "get_featurestore_metadata",
     "get_job",

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from hops.featurestore.containers import READER, SPARK, convert_only
+from hops.featurestore.direct import DirectSource
 from hops.featurestore.manifests import PARTS, Manifest, is_manifest
 from hops.featurestore.part_download import StoreUnusableError
 from hops.featurestore.parts import PartsSource
-from hops.featurestore.progress import begin_progress
+from hops.featurestore.progress import Progress, begin_progress
 from hops.featurestore.reader import RowReader
 from hops.featurestore.spark import active_session, frame_from_parts
 from hops.featurestore.streams import StreamSource
@@ -59,6 +60,8 @@ def _source(transport: Transport, request: Request, answer: _Answer, shown: Opti
     progress = begin_progress(transport.shows_progress if shown is None else shown)
     if not isinstance(answer, Manifest):
         return StreamSource(answer, progress)
+    if transport.reads_directly and answer.is_direct and (direct := _direct(transport, answer, progress)) is not None:
+        return direct
     source = PartsSource(transport, answer, progress)
     try:
         source.start()
@@ -70,6 +73,21 @@ def _source(transport: Transport, request: Request, answer: _Answer, shown: Opti
     except BaseException:
         source.close()
         raise
+    return source
+
+
+def _direct(transport: Transport, manifest: Manifest, progress: Progress) -> Optional[Source]:
+    """None where S3 cannot be read from here; then it is not tried again by this connection."""
+    source = DirectSource(transport, manifest, progress)
+    try:
+        source.start()
+    except StoreUnusableError as error:
+        transport.reads_directly = False
+        log.warning(
+            "S3 is not read directly from here: %s The files are fetched at addresses that the gateway signs.",
+            error.detail,
+        )
+        return None
     return source
 
 

@@ -15,6 +15,7 @@ from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import FeatureGroup, InsertResult, from_json
 from hops.featurestore.partitions import partition_table
 from hops.featurestore.session import Operations, url_path
+from hops.featurestore.table_credentials import TableCredentials
 from hops.featurestore.transport import Request
 from hops.featurestore.upload import frame_request, new_idempotency_key
 
@@ -96,6 +97,13 @@ class FeatureGroupOperations(Operations):
             query["as_of"] = state
         path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "rows")
         return fetch(self._session.transport, Request("GET", path, query=query), container)
+
+    def get_featuregroup_credentials(
+        self, featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1
+    ) -> TableCredentials:
+        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "credentials")
+        # Asking twice does no harm.
+        return TableCredentials.from_json(self._session.send("POST", path, {}, repeatable=True))
 
     def get_featuregroup_metadata(
         self, featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1

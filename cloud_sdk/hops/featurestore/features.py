@@ -10,6 +10,7 @@ from hops.featurestore.containers import resolve_container
 from hops.featurestore.download import fetch
 from hops.featurestore.expressions import feature_expression, require_spine
 from hops.featurestore.metadata import QueryExplanation, from_json
+from hops.featurestore.query_by_path import QueryByPath
 from hops.featurestore.session import Operations, url_path
 from hops.featurestore.transport import json_request
 
@@ -79,6 +80,25 @@ class FeatureOperations(Operations):
         require_spine(spine, event_time=event_time)
         path = self._path("explain")
         return from_json(QueryExplanation, spines.explain(self._session.transport, path, expression, spine, event_time))
+
+    def get_features_by_path(
+        self,
+        features: Sequence[str],
+        featurestore: Optional[str] = None,
+        featuregroups_version_dict: Optional[Mapping[str, int]] = None,
+        join_key: Union[str, Sequence[str], None] = None,
+        **how: Any,
+    ) -> QueryByPath:
+        expression = feature_expression(
+            features,
+            featurestore=featurestore,
+            featuregroups_version_dict=featuregroups_version_dict,
+            join_key=join_key,
+            **how,
+        )
+        # Asking twice does no harm.
+        request = json_request("POST", self._path("credentials"), expression, repeatable=True)
+        return QueryByPath.from_json(self._session.transport.json(request))
 
     def _query(self, expression: Dict[str, Any], container: str) -> Any:
         request = json_request("POST", self._path(), expression, repeatable=True)

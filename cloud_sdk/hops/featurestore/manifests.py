@@ -18,13 +18,17 @@ PARTS = "application/vnd.oasthouse.parts+json"
 
 @dataclass(frozen=True)
 class Part:
-    """One Parquet file. `uri` is where Spark finds it, if it may read the warehouse with credentials of its own."""
+    """One Parquet file. `uri` is where Spark finds it, if it may read the warehouse with credentials of its own.
+
+    `file` is where it lies in S3, if the gateway gives out credentials for the table.
+    """
 
     url: str
     bytes: int
     rows: int
     partition: Mapping[str, Optional[str]]
     uri: Optional[str] = None
+    file: Optional[str] = None
 
     @property
     def spark_uri(self) -> Optional[str]:
@@ -35,6 +39,7 @@ class Part:
 class Manifest:
     """All of one version of a group's table. `url` is where the gateway answers the same parts with fresh addresses.
 
+    `credentials` is where it gives out credentials to read them with; None where it does not, and then `why` says why.
     `schema` is that of the rows: files lack the partition columns, and those that the group got after they were written.
     """
 
@@ -44,6 +49,8 @@ class Manifest:
     rows: int
     bytes: int
     parts: Tuple[Part, ...]
+    credentials: Optional[str] = None
+    why: str = ""
 
     @classmethod
     def from_json(cls, answer: Mapping[str, Any]) -> Manifest:
@@ -52,10 +59,19 @@ class Manifest:
 
         schema = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(answer["schema"])))
         parts = tuple(_part(part) for part in answer["parts"])
-        manifest = cls(answer["url"], answer["table_version"], schema, answer["rows"], answer["bytes"], parts)
+        told = (answer["url"], answer["table_version"], schema, answer["rows"], answer["bytes"], parts)
+        # Gateways before credentials say nothing of them.
+        manifest = cls(*told, answer.get("credentials"), answer.get("transfer", {}).get("why", ""))
         if manifest.rows != sum(part.rows for part in parts) or manifest.bytes != sum(part.bytes for part in parts):
             raise AnswerCutError("The gateway's list of parts does not add up; no rows are returned.")
         return manifest
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether its files can be read in S3 with credentials that the gateway gives out."""
+        api = "/api/v1/"
+        is_ours = self.credentials is not None and self.credentials.startswith(api)
+        return is_ours and all((part.file or "").startswith("s3://") for part in self.parts)
 
     @property
     def is_readable_by_spark(self) -> bool:
@@ -80,4 +96,5 @@ def is_manifest(answer: BaseHTTPResponse) -> bool:
 
 def _part(answer: Mapping[str, Any]) -> Part:
     partition: Dict[str, Optional[str]] = answer["partition"]
-    return Part(answer["url"], answer["bytes"], answer["rows"], partition, answer.get("uri"))
+    places = (answer.get("uri"), answer.get("file"))
+    return Part(answer["url"], answer["bytes"], answer["rows"], partition, *places)

@@ -217,7 +217,8 @@ class StorageConnector:
 class QueryExplanation:
     """`groups` are the feature groups chosen, each with `columns`, `why` it was and the `grant` it is read by.
 
-    `labels` tells what the labels must have, where there are labels.
+    `labels` tells what the labels must have, where there are labels. `transfer` says in its `mode` how the rows will travel
+    (`direct`, `presigned`, `files` or `stream`), and `why`.
     """
 
     sql: str
@@ -227,6 +228,7 @@ class QueryExplanation:
     columns: Sequence[str] = ()
     labels: Optional[Mapping[str, Any]] = None
     groups: Sequence[Mapping[str, Any]] = ()
+    transfer: Optional[Mapping[str, Any]] = None
 
     def __repr__(self) -> str:
         return self.text or _text("Query", self.sql, self._rows())

@@ -94,9 +94,7 @@ class Places:
         return None, _refusal(parts, answer.status)
 
     def _is_safe(self, parts: SplitResult) -> bool:
-        gateway = self._transport.address
-        plain_is_fine = gateway.scheme == "http" or is_loopback(gateway.host)
-        return parts.scheme == "https" or (parts.scheme == "http" and plain_is_fine)
+        return parts.scheme == "https" or (parts.scheme == "http" and may_be_plain(self._transport))
 
     def _store_pool(self) -> urllib3.PoolManager:
         import urllib3
@@ -109,6 +107,11 @@ class Places:
                 ssl_context=store_context(self._transport.tls),
             )
         return self._stores
+
+
+def may_be_plain(transport: Transport) -> bool:
+    """Whether a store may be read unencrypted: only where the gateway is, or is on this machine."""
+    return transport.address.scheme == "http" or is_loopback(transport.address.host)
 
 
 def _no_answer(parts: SplitResult, error: Exception) -> Failure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Part
@@ -15,16 +15,23 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65_536
 
 
-class PartRows:
-    """A Parquet file of `schema`'s rows. Raises AnswerCutError unless it is one and holds as many rows as its part says."""
+class PartUnreadableError(AnswerCutError):
+    """No Parquet, or its bytes cannot be had."""
 
-    def __init__(self, source: pa.NativeFile, part: Part, schema: pa.Schema) -> None:
+
+class PartRows:
+    """A Parquet file of `schema`'s rows. Raises AnswerCutError unless it is one and holds as many rows as its part says.
+
+    `pre_buffer` is for sources far away: what is wanted of one group of rows is read at once.
+    """
+
+    def __init__(self, source: pa.NativeFile, part: Part, schema: pa.Schema, *, pre_buffer: bool = False) -> None:
         import pyarrow.parquet as pq
 
         self._part = part
         self._schema = schema
         with _readable():
-            self._file: Any = pq.ParquetFile(source)
+            self._file: Any = pq.ParquetFile(source, pre_buffer=pre_buffer)
         stored = self._file.schema_arrow.names
         self._columns = [name for name in schema.names if name in stored and name not in part.partition]
         if self._file.metadata.num_rows != part.rows:
@@ -36,12 +43,18 @@ class PartRows:
         """Lets go of the source, whoever still holds this."""
         self._file = None
 
-    def table(self) -> pa.Table:
+    @property
+    def row_groups(self) -> int:
+        return int(self._file.metadata.num_row_groups)
+
+    def table(self, group: Optional[int] = None) -> pa.Table:
+        """Of one group of rows, or of all of them."""
         import pyarrow as pa
 
+        groups = range(self.row_groups) if group is None else [group]
         with _readable():
-            read = self._file.read(columns=self._columns) if self._columns else None
-            rows = self._part.rows if read is None else read.num_rows
+            read = self._file.read_row_groups(list(groups), columns=self._columns) if self._columns else None
+            rows = sum(self._file.metadata.row_group(each).num_rows for each in groups)
             columns = [self._column(field, read, rows) for field in self._schema]
             return pa.Table.from_arrays(columns, schema=self._schema)
 
@@ -86,7 +99,7 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise AnswerCutError(f"A part cannot be read ({error}); no rows are returned.") from None
+        raise PartUnreadableError(f"A part cannot be read ({error}); no rows are returned.") from None
 
 
 def _value(text: str, kind: pa.DataType) -> Any:

@@ -7,7 +7,7 @@ from collections import deque
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Callable, Deque, Dict, Generator, Iterator, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Deque, Dict, Generator, Iterator, Optional, Tuple
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Manifest
@@ -15,6 +15,7 @@ from hops.featurestore.part_download import PartDownloads
 from hops.featurestore.part_files import PartFile
 from hops.featurestore.part_rows import PartRows
 from hops.featurestore.progress import Progress
+from hops.featurestore.threads import in_a_thread
 from hops.featurestore.transport import Transport
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4  # downloads, and parts that wait to be read
 _READ_AT_ONCE = 2  # by one alone the last columns of each part keep all cores but one waiting
-
-_T = TypeVar("_T")
 
 
 class PartsSource:
@@ -62,7 +61,7 @@ class PartsSource:
         import pyarrow as pa
 
         tables: Dict[int, pa.Table] = {}
-        readers = [_in_a_thread(lambda: self._read_into(tables)) for _ in range(_READ_AT_ONCE)]
+        readers = [in_a_thread(lambda: self._read_into(tables)) for _ in range(_READ_AT_ONCE)]
         for reader in wait(readers, return_when=FIRST_EXCEPTION).done:
             reader.result()
         table = pa.concat_tables([self.schema.empty_table(), *(tables[number] for number in sorted(tables))])
@@ -103,24 +102,10 @@ class PartsSource:
 
     def _begin_downloads(self) -> None:
         while len(self._waiting) < AT_ONCE and self._begun < len(self._manifest.parts):
-            self._waiting.append(_in_a_thread(partial(self._downloads.fetch, self._begun)))
+            self._waiting.append(in_a_thread(partial(self._downloads.fetch, self._begun)))
             self._begun += 1
 
     def _require(self, rows: int) -> None:
         if rows != self._manifest.rows:
             raise AnswerCutError(f"{rows} rows arrived where {self._manifest.rows} are due; none are returned.")
         self.close()
-
-
-def _in_a_thread(work: Callable[[], _T]) -> Future[_T]:
-    """A thread of its own, which unlike a pool's never keeps the interpreter from ending."""
-    future: Future[_T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 raised where the result is waited for
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="oasthouse parts", daemon=True).start()
-    return future

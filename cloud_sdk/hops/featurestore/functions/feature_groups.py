@@ -11,6 +11,7 @@ from hops.featurestore.default import default_connection
 from hops.featurestore.functions.legacy import refuse_given, refuse_online, refuse_online_in_place_of, require_offline
 from hops.featurestore.metadata import FeatureGroup, InsertResult
 from hops.featurestore.statistics_options import statistics_options
+from hops.featurestore.table_credentials import TableCredentials
 
 
 def get_featuregroup(
@@ -100,6 +101,13 @@ def insert_into_featuregroup(
     if options is not None:
         connection.ask_for_statistics(featuregroup, featuregroup_version, featurestore, options)
     return result
+
+
+def get_featuregroup_credentials(
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1,
+) -> TableCredentials:  # fmt: skip
+    """Credentials that read this group's table in S3 for some minutes, for Spark, Polars, delta-rs and others."""
+    return default_connection().get_featuregroup_credentials(featuregroup, featurestore, featuregroup_version)
 
 
 def get_featuregroup_partitions(

@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 from hops.featurestore.default import default_connection
 from hops.featurestore.functions.legacy import refuse_online, refuse_online_in_place_of
 from hops.featurestore.metadata import QueryExplanation
+from hops.featurestore.query_by_path import QueryByPath
 
 
 def get_feature(
@@ -72,3 +73,14 @@ def explain(
         features, featurestore, featuregroups_version_dict, join_key, spine=spine, event_time=event_time,
         lookback=lookback, as_known=as_known, joins=joins, join_type=join_type, as_of=as_of,
     )  # fmt: skip
+
+
+def get_features_by_path(
+    features: Sequence[str], featurestore: Optional[str] = None,
+    featuregroups_version_dict: Optional[Mapping[str, int]] = None, join_key: Union[str, Sequence[str], None] = None, *,
+    joins: Optional[Mapping[str, Any]] = None, join_type: Optional[str] = None, as_of: Any = None,
+) -> QueryByPath:  # fmt: skip
+    """The same features for a Spark that reads the tables in S3 by path: the SQL, the tables, and credentials for them."""
+    return default_connection().get_features_by_path(
+        features, featurestore, featuregroups_version_dict, join_key, joins=joins, join_type=join_type, as_of=as_of
+    )
