@@ -9,13 +9,16 @@ from typing import Any, TextIO
 import structlog
 
 _SECRETS = re.compile(
-    r"oast_(live|test)_([0-9A-Za-z]{16})_[0-9A-Za-z]{49}|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)|\bAKIA[0-9A-Z]{16}\b"
+    r"oast_(live|test)_([0-9A-Za-z]{16})_[0-9A-Za-z]{49}|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)|\bA[KS]IA[0-9A-Z]{16}\b"
+    r"|\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]+|(?<=Signature=)[0-9a-f]{64}\b"
 )
-_SECRET_FIELDS = frozenset({"authorization", "cookie", "set-cookie", "password", "secret", "api_key", "token"})
+_SECRET_FIELDS = frozenset(
+    {"authorization", "cookie", "set-cookie", "password", "secret", "api_key", "token", "security_token"}
+)
 
 
 def redact(text: str) -> str:
-    """Take API keys (their public id stays), URL passwords and AWS key ids out of `text`."""
+    """Take API keys (their public id stays), sessions, URL passwords, AWS key ids and signatures out of `text`."""
     return _SECRETS.sub(lambda match: f"oast_{match[1]}_{match[2]}_***" if match[1] else "***", text)
 
 

@@ -261,6 +261,9 @@ class TestLogs:
         assert key not in text
         assert "pass" not in text
         assert key.split("_")[2] in text, "which key it was still shows"
+        session, signature = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl-_", "0123456789abcdef" * 4
+        text = redact(f"Bearer {session} by ASIAABCDEFGHIJKLMNOP, Signature={signature}")
+        assert text == "Bearer *** by ***, Signature=***"
 
     def test_are_json_where_nobody_watches(self) -> None:
         import structlog
