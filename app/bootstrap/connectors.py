@@ -49,7 +49,7 @@ class Connectors:
 def build_connectors(parts: Parts) -> Connectors:
     secrets = parts.settings.secrets
     kinds = _kinds(parts)
-    of_projects = ProjectSecrets(stores=parts.secret_stores, prefix=secrets.prefix, local=secrets.lent)
+    of_projects = ProjectSecrets(users=parts.secrets, prefix=secrets.prefix, local=secrets.lent)
     return Connectors(
         service=ConnectorService(
             **parts.writing, ids=new_id, kinds=kinds, secrets=of_projects, uses=_uses_of_connector

@@ -24,6 +24,7 @@ from infra.secrets.aws import AwsOptions
 from infra.secrets.environment import EnvironmentSecretStore
 from infra.secrets.files import FileSecretStore
 from infra.secrets.parameterstore import ParameterStore
+from infra.secrets.rotating import RotatingSecrets
 from infra.secrets.secretsmanager import SecretsManagerStore
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.warehouse import open_object_store
@@ -60,6 +61,7 @@ class Parts:
     engine: QueryEngine
     cluster: Cluster | None
     secret_stores: Registry[SecretStore]
+    secrets: RotatingSecrets
     authorizer: Authorizer
     audit: AuditLog
 
@@ -75,6 +77,7 @@ class Parts:
 def build_parts(settings: Settings, clock: Clock) -> Parts:
     database = Database(open_engine(settings.resolved_database_url))
     warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
+    stores = _secret_stores(settings.secrets)
     return Parts(
         settings=settings,
         clock=clock,
@@ -86,7 +89,8 @@ def build_parts(settings: Settings, clock: Clock) -> Parts:
         tables=DeltaTableStore(warehouse),
         engine=ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump()),
         cluster=_cluster(settings.spark),
-        secret_stores=_secret_stores(settings.secrets),
+        secret_stores=stores,
+        secrets=RotatingSecrets(stores),
         authorizer=DatabaseAuthorizer(clock=clock),
         audit=AuditLog(clock=clock, ids=new_id),
     )

@@ -1,9 +1,10 @@
 """Use cases around storage connectors. They are for the project's own members: no share reaches them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
@@ -20,7 +21,7 @@ from app.featurestore.connectors.errors import ConnectorExistsError, ConnectorIn
 from app.featurestore.connectors.kinds import CredentialKind, Kinds, Options
 from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
-from app.featurestore.connectors.secrets import ProjectSecrets
+from app.featurestore.connectors.secrets import Login, ProjectSecrets
 from infra.clock import Clock
 from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
@@ -248,10 +249,10 @@ class ConnectorService:
             else:
                 connector = ConnectorRepository(session).get(access.project_id, name)
                 kind, options, reference = connector.kind, dict(connector.options), connector.secret_ref
-        secret = self._secrets.resolve(project, reference)
-        started = time.perf_counter()
-        self._kinds.load(kind.lower()).test(project, options, secret)
-        return ConnectorTestInfo(round((time.perf_counter() - started) * 1000, 1))
+        tester = self._kinds.load(kind.lower()).test
+        return self._secrets.use(
+            Login(project, reference), lambda secret: _timed(partial(tester, project, options, secret))
+        )
 
     def _apply(self, connector: StorageConnector, command: UpdateConnector) -> None:
         if command.description is not None:
@@ -321,6 +322,12 @@ class ConnectorService:
         self._audit.record(
             uow.session, context, action, project_id=connector.project_id, subject=connector.name, **detail
         )
+
+
+def _timed(test: Callable[[], None]) -> ConnectorTestInfo:
+    started = time.perf_counter()
+    test()
+    return ConnectorTestInfo(round((time.perf_counter() - started) * 1000, 1))
 
 
 def _require_secret_named(connector: StorageConnector, command: UpdateConnector) -> None:
