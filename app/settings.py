@@ -248,9 +248,13 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://…` or `sqlite:///…`; default: `oasthouse.db` below the data directory."
     )
+    database_password: SecretStr | None = Field(
+        None, description="Goes into the URL; a reference is read again where the database refuses it."
+    )
     pepper_file: Path | None = Field(
         None, description="Key of all key hashes, mode 0600; default: `pepper` below the data directory."
     )
+    pepper: SecretStr | None = Field(None, description="A reference to the same key, in place of the file.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )

@@ -64,7 +64,8 @@ class Pepper:
     def load(cls, path: Path) -> "Pepper":
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
-            key = bytes.fromhex(path.read_text(encoding="ascii"))
+            text = path.read_text(encoding="ascii")
+            bytes.fromhex(text)
         except (OSError, ValueError) as error:
             raise PepperUnusableError(
                 f"The pepper file {path.absolute()} cannot be read.",
@@ -74,6 +75,20 @@ class Pepper:
             raise PepperUnusableError(
                 f"The pepper file {path} is readable by others (mode {mode:04o}).", hint=f"chmod 600 {path}"
             )
-        if len(key) != PEPPER_BYTES:
-            raise PepperUnusableError(f"The pepper file {path} holds {len(key)} bytes, not {PEPPER_BYTES}.")
-        return cls(key)
+        return cls(_key_of(text, f"The pepper file {path}"))
+
+    @classmethod
+    def read(cls, secret: SecretValue) -> "Pepper":
+        """From a secret store, in which it stands as in a file."""
+        return cls(_key_of(secret.reveal(), "The secret that the pepper is read from"))
+
+
+def _key_of(text: str, place: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        # Not chained: the error of a key of other letters repeats them.
+        raise PepperUnusableError(f"{place} holds no hexadecimal number.") from None
+    if len(key) != PEPPER_BYTES:
+        raise PepperUnusableError(f"{place} holds {len(key)} bytes, not {PEPPER_BYTES}.")
+    return key

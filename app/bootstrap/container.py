@@ -42,7 +42,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     work = build_work(parts, connectors, stored, runs)
     return Container(
         **_tenancy(parts),
-        settings=settings,
+        settings=parts.settings,
         clock=parts.clock,
         database=parts.database,
         store=parts.store,

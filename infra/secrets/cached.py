@@ -78,10 +78,10 @@ class SecretCache:
         asked = self._now()
         entry = self._entry(_Key(owner, ref, stage))
         with entry.lock:
-            is_answered = entry.begun >= asked if anew else self._now() < entry.until
+            is_answered = entry.begun > asked if anew else self._now() < entry.until
             if is_answered and entry.value is not None:
                 return entry.value
-            if entry.error is not None and entry.begun >= asked:
+            if entry.error is not None and entry.begun > asked:
                 # Others waited for the same silence: they need not each wait for it once more.
                 raise SecretStoreUnavailableError(entry.error.detail, retry_after=entry.error.retry_after)
             return self._fetch(entry, store, ref, stage)

@@ -65,6 +65,7 @@ class RotatingSecrets:
         for stage, anew in _ORDER[known.was_taken if known else None]:
             value = self._value(owner, ref, stage, anew=anew, must=failure is None and stage is SecretStage.CURRENT)
             if value is None or value in refused:
+                self._note(owner, ref, stage, was_taken=False)
                 continue
             try:
                 answer = attempt(value)

@@ -87,7 +87,7 @@ def test_a_password_is_rotated(world: World, source: SourceDatabase, counted: Re
     assert made.status_code == 201
     _rotate(secrets, "fourth")
     source.execute(f"ALTER ROLE {READER} PASSWORD 'fourth'")
-    rows = world.call("GET", "/projects/football/feature-groups/teams/1/preview", world.key("football"))
+    rows = world.call("GET", "/projects/football/feature-groups/teams/versions/1/rows", world.key("football"))
     assert rows.status_code == 200, rows.get_data(as_text=True)
 
 
