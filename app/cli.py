@@ -19,7 +19,7 @@ from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.terminal import Output, with_json
-from app.upkeep import fsck_command, worker_command
+from app.upkeep import fsck_command, secrets_group, worker_command
 from infra.crypto import Pepper, PepperUnusableError
 from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
@@ -382,6 +382,7 @@ def _all(fetch: Any) -> list[Any]:
 
 main.add_command(worker_command)
 main.add_command(fsck_command)
+main.add_command(secrets_group)
 
 if __name__ == "__main__":
     main()

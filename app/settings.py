@@ -102,6 +102,16 @@ class SecretSettings(_Section):
         "separated by commas.",
     )
     directory: Path | None = Field(None, description="Where `file:` secrets lie; without it there are none.")
+    stored: bool = Field(
+        default=False, description="Connectors may be given secrets themselves, which are then kept here, encrypted."
+    )
+    key: SecretStr | None = Field(
+        None, description="A reference to the key of what is kept here: 32 bytes, hexadecimal."
+    )
+    old_key: SecretStr | None = Field(None, description="The one before, until `oast secrets rewrap` has been run.")
+    kms_key: str | None = Field(
+        None, description="A key of AWS KMS in its place, by ARN, id or `alias/…`; `OAST_SECRETS__KEY` then reads only."
+    )
     aws_region: str | None = Field(None, description="Region of the secrets; default: the AWS SDK's own.")
     aws_accounts: str | None = Field(
         None, description="Accounts, separated by commas, whose secrets may be named by ARN; without it names only."

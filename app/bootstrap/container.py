@@ -64,6 +64,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         execution=work.execution,
         runs=runs,
         connectors=connectors.service,
+        stored_secrets=connectors.stored,
         on_demand=OnDemandService(**parts.writing, reader=connectors.sql, ids=new_id),
         feature_group_history=FeatureGroupHistoryService(
             **parts.writing, tables=parts.tables, locations=stored.locations, ids=new_id

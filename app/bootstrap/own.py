@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import psycopg
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.settings import PREFIX, SecretSettings, Settings
 from infra.crypto import Pepper, SecretValue
-from infra.database.engine import Login, refuses_login
+from infra.database.engine import Login
 from infra.errors import GatewayError
+from infra.ports.sealing import SecretSealer
 from infra.ports.secrets import SecretRef, SecretStore, SecretUser
 from infra.registry import Registry
 from infra.secrets.aws import AwsOptions
@@ -19,6 +21,7 @@ from infra.secrets.environment import EnvironmentSecretStore
 from infra.secrets.files import FileSecretStore
 from infra.secrets.parameterstore import ParameterStore
 from infra.secrets.rotating import RotatingSecrets
+from infra.secrets.sealing import KEY_BYTES, EnvelopeSealer, KeyWrapper, KmsKey, LocalKey
 from infra.secrets.secretsmanager import SecretsManagerStore
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,7 +29,9 @@ _OWNER = ""
 """Of the gateway's own secrets. No project is called so, and what is cached for one is never another's."""
 
 _SCHEMES = ("aws-sm:", "aws-ssm:", "env:", "file:")
-_ONLY_BY_REFERENCE = frozenset({f"{PREFIX}PEPPER"})
+_ONLY_BY_REFERENCE = frozenset({f"{PREFIX}PEPPER", f"{PREFIX}SECRETS__KEY", f"{PREFIX}SECRETS__OLD_KEY"})
+
+_LEAST_VARIETY = 8  # different bytes; 32 random ones have 20 at the very least
 
 
 class SettingSecretError(GatewayError):
@@ -42,11 +47,12 @@ class Own:
 
     settings: Settings
     pepper: Pepper
+    sealer: SecretSealer | None
     database_login: Login | None
 
 
 def secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
-    aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
+    aws = _aws(settings)
     built_in: dict[str, SecretStore] = {
         "aws-sm": SecretsManagerStore(aws, settings.accounts),
         "aws-ssm": ParameterStore(aws),
@@ -54,6 +60,10 @@ def secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
         "file": FileSecretStore(settings.directory),
     }
     return Registry("oasthouse.secret_stores", built_in)
+
+
+def _aws(settings: SecretSettings) -> AwsOptions:
+    return AwsOptions(settings.aws_region, settings.aws_endpoint_url)
 
 
 def own_settings(settings: Settings) -> Settings:
@@ -68,7 +78,38 @@ def read_own(settings: Settings, secrets: SecretUser) -> Own:
         pepper = Pepper.load(settings.resolved_pepper_file)
     else:
         pepper = Pepper.read(SecretValue(resolved.pepper.get_secret_value().strip()))
-    return Own(resolved, pepper, _database_login(settings, secrets))
+    return Own(resolved, pepper, _sealer(resolved.secrets, pepper), _database_login(settings, secrets))
+
+
+def _sealer(settings: SecretSettings, pepper: Pepper) -> SecretSealer | None:
+    if not settings.stored:
+        return None
+    local: list[KeyWrapper] = [
+        _key(key.get_secret_value(), pepper) for key in (settings.key, settings.old_key) if key is not None
+    ]
+    keys = [KmsKey(settings.kms_key, _aws(settings)), *local] if settings.kms_key else local
+    if not keys or (settings.key is None and not settings.kms_key):
+        raise SettingSecretError(
+            f"{PREFIX}SECRETS__STORED keeps secrets here, and there is no key to encrypt them with.",
+            hint=f"Set {PREFIX}SECRETS__KEY or {PREFIX}SECRETS__KMS_KEY; docs/secrets.md says how to make one.",
+        )
+    return EnvelopeSealer(keys)
+
+
+def _key(text: str, pepper: Pepper) -> LocalKey:
+    try:
+        key = bytes.fromhex(text.strip())
+        wrapper = LocalKey(key)
+    except ValueError:
+        raise SettingSecretError(
+            f"{PREFIX}SECRETS__KEY and {PREFIX}SECRETS__OLD_KEY are keys of {KEY_BYTES} bytes, hexadecimal.",
+            hint="`openssl rand -hex 32` makes one.",
+        ) from None
+    if len(set(key)) < _LEAST_VARIETY or Pepper(key).id == pepper.id:
+        raise SettingSecretError(
+            f"{PREFIX}SECRETS__KEY is the pepper, or no random number.", hint="`openssl rand -hex 32` makes one."
+        )
+    return wrapper
 
 
 def _resolved_settings(settings: Settings, secrets: SecretUser) -> Settings:
@@ -139,6 +180,10 @@ def _url(text: str) -> Any:
         raise SettingSecretError(f"{PREFIX}DATABASE_URL is no URL of a database.") from None
 
 
+def _refuses_login(error: Exception) -> bool:
+    return isinstance(error, psycopg.OperationalError) and "authentication failed" in str(error)
+
+
 @dataclass(frozen=True)
 class _Login:
     """Implements `infra.database.engine.Login`."""
@@ -149,5 +194,5 @@ class _Login:
 
     def __call__(self, connect: Callable[[dict[str, str]], Any]) -> Any:
         return self.secrets.use(
-            _OWNER, self.ref, lambda secret: connect(self.credentials(secret.reveal())), refuses_login
+            _OWNER, self.ref, lambda secret: connect(self.credentials(secret.reveal())), _refuses_login
         )

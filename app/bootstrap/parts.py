@@ -17,6 +17,7 @@ from infra.engines.spark_connect import SparkConnectCluster
 from infra.ids import new_id
 from infra.ports.cluster import Cluster
 from infra.ports.engine import QueryEngine
+from infra.ports.sealing import SecretSealer
 from infra.ports.secrets import SecretStore
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import TableStore
@@ -58,6 +59,7 @@ class Parts:
     cluster: Cluster | None
     secret_stores: Registry[SecretStore]
     secrets: RotatingSecrets
+    sealer: SecretSealer | None
     authorizer: Authorizer
     audit: AuditLog
 
@@ -90,6 +92,7 @@ def build_parts(given: Settings, clock: Clock) -> Parts:
         cluster=_cluster(settings.spark),
         secret_stores=stores,
         secrets=secrets,
+        sealer=own.sealer,
         authorizer=DatabaseAuthorizer(clock=clock),
         audit=AuditLog(clock=clock, ids=new_id),
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-import psycopg
 import structlog
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 
@@ -21,11 +20,6 @@ Login: TypeAlias = Callable[[Callable[[dict[str, str]], Any]], Any]
 """Calls what it is given with the `password` as it is now, and maybe a `user`; again with others where these are refused."""
 
 _log = structlog.get_logger(__name__)
-
-
-def refuses_login(error: Exception) -> bool:
-    """Whether PostgreSQL does not take the password, which may have been rotated."""
-    return isinstance(error, psycopg.OperationalError) and "authentication failed" in str(error)
 
 
 def open_engine(url: str, login: Login | None = None) -> Engine:

@@ -30,7 +30,7 @@ class FileConnector:
     name: str
     kind: str
     options: Options
-    secret_ref: str | None
+    login: Login
 
     @property
     def is_built_in(self) -> bool:
@@ -38,7 +38,7 @@ class FileConnector:
 
     @classmethod
     def of(cls, row: StorageConnector) -> "FileConnector":
-        return cls(row.id, row.project.name, row.name, row.kind, dict(row.options), row.secret_ref)
+        return cls(row.id, row.project.name, row.name, row.kind, dict(row.options), Login.of(row))
 
 
 class FileReader:
@@ -54,7 +54,7 @@ class FileReader:
         project = session.get_one(Project, project_id).name
         built_in = find_built_in(project, name)
         if stored is None and built_in is not None:
-            found = FileConnector(None, project, built_in.name, built_in.kind, built_in.options, None)
+            found = FileConnector(None, project, built_in.name, built_in.kind, built_in.options, Login(project))
         else:
             row = stored or ConnectorRepository(session).get(project_id, name)
             found = FileConnector.of(row)
@@ -74,15 +74,13 @@ class FileReader:
         return self._kind(connector).uri(connector.project, connector.options, path)
 
     def _opened(self, connector: FileConnector, opener: Callable[[str, Options, SecretValue | None], T]) -> T:
-        login = Login(connector.project, connector.secret_ref)
-
         def attempt(secret: SecretValue | None) -> T:
-            if self._secrets.may_be_old(login):
+            if self._secrets.may_be_old(connector.login):
                 # One request, in place of keys that turn out to be withdrawn when half the files are written.
                 self._kinds.load(connector.kind.lower()).test(connector.project, connector.options, secret)
             return opener(connector.project, connector.options, secret)
 
-        return self._secrets.use(login, attempt)
+        return self._secrets.use(connector.login, attempt)
 
     def _kind(self, connector: FileConnector) -> FileKind:
         kind = self._kinds.load(connector.kind.lower())

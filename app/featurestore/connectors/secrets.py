@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from app.featurestore.connectors.models import StorageConnector
+from app.featurestore.connectors.stored import StoredSecrets, binding
 from infra.crypto import SecretValue
 from infra.ports.files import BucketKeysRefusedError
+from infra.ports.sealing import Binding, Sealed
 from infra.ports.secrets import SecretAccessDeniedError, SecretRef, SecretUser
 from infra.ports.sources import SourcePasswordRefusedError
 
@@ -14,10 +17,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Login:
-    """What a connector logs in with; without a reference there is no secret."""
+    """What a connector logs in with: a secret that it names, or one that is kept here, or none."""
 
     project: str
     reference: str | None = None
+    stored: tuple[Sealed, Binding] | None = None
+
+    @classmethod
+    def of(cls, connector: StorageConnector) -> "Login":
+        row = connector.stored_secret
+        stored = None if row is None else (row.sealed, binding(connector))
+        return cls(connector.project.name, connector.secret_ref, stored)
 
 
 class ProjectSecrets:
@@ -27,8 +37,11 @@ class ProjectSecrets:
     `local` are the operator's own secrets that it lends to a project, reference by reference.
     """
 
-    def __init__(self, *, users: SecretUser, prefix: str, local: frozenset[tuple[str, str]]) -> None:
+    def __init__(
+        self, *, users: SecretUser, stored: StoredSecrets, prefix: str, local: frozenset[tuple[str, str]]
+    ) -> None:
         self._users = users
+        self._stored = stored
         self._prefix = prefix
         self._local = local
 
@@ -52,6 +65,8 @@ class ProjectSecrets:
 
     def use(self, login: Login, attempt: Callable[[SecretValue | None], T]) -> T:
         """What `attempt` gives. Where a target refuses the secret, it may be asked again with a newer or an older one."""
+        if login.stored is not None:
+            return attempt(self._stored.open(*login.stored))
         if login.reference is None:
             return attempt(None)
         ref = self.require_own(login.project, login.reference)

@@ -25,11 +25,11 @@ class SqlConnector:
     project: str
     kind: str
     options: Options
-    secret_ref: str | None
+    login: Login
 
     @classmethod
     def of(cls, connector: StorageConnector) -> "SqlConnector":
-        return cls(connector.project.name, connector.kind, dict(connector.options), connector.secret_ref)
+        return cls(connector.project.name, connector.kind, dict(connector.options), Login.of(connector))
 
 
 class SqlReader:
@@ -65,7 +65,6 @@ class SqlReader:
         kind = self._kinds.load(connector.kind.lower())
         if not isinstance(kind, SqlKind):
             raise InvalidInputError(f"A storage connector of kind {connector.kind} runs no SQL.")
-        login = Login(connector.project, connector.secret_ref)
         return self._secrets.use(
-            login, lambda secret: attempt(kind.access(connector.project, connector.options, secret))
+            connector.login, lambda secret: attempt(kind.access(connector.project, connector.options, secret))
         )
