@@ -6,6 +6,7 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from infra.errors import ConflictError, GatewayError
 
@@ -32,6 +33,9 @@ class SecretValue:
         return "***"
 
     __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled: it would end in a file or a queue")
 
 
 class Pepper:
