@@ -76,7 +76,8 @@ class SecretCache:
         if store.is_local:
             return store.resolve(ref, stage)
         asked = self._now()
-        entry = self._entry(_Key(owner, ref, stage))
+        key = _Key(owner, ref, stage)
+        entry = self._entry(key)
         with entry.lock:
             is_answered = entry.begun > asked if anew else self._now() < entry.until
             if is_answered and entry.value is not None:
@@ -84,9 +85,10 @@ class SecretCache:
             if entry.error is not None and entry.begun > asked:
                 # Others waited for the same silence: they need not each wait for it once more.
                 raise SecretStoreUnavailableError(entry.error.detail, retry_after=entry.error.retry_after)
-            return self._fetch(entry, store, ref, stage)
+            return self._fetch(entry, key, store)
 
-    def _fetch(self, entry: _Entry, store: SecretStore, ref: SecretRef, stage: SecretStage) -> SecretValue:
+    def _fetch(self, entry: _Entry, key: _Key, store: SecretStore) -> SecretValue:
+        owner, ref, stage = key
         entry.begun, entry.error = self._now(), None
         try:
             value = store.resolve(ref, stage)
@@ -97,6 +99,8 @@ class SecretCache:
             entry.value = None
             raise
         entry.value, entry.fetched = value, self._now()
+        seconds = round(entry.fetched - entry.begun, 3)
+        _log.debug("secret read", reference=str(ref), stage=stage.value, owner=owner, seconds=seconds)
         entry.until = entry.fetched + FRESH_SECONDS * (1 - _JITTER * self._draw())
         return value
 

@@ -25,7 +25,7 @@ from infra.storage.location import Warehouse
 from tenancy.principals import Role
 from tests.lab.aws import Moto
 from tests.lab.source import PASSWORD, READER, SourceDatabase
-from tests.world import World, make_world
+from tests.world import World, listening, make_world
 
 CANARY = "canary7f3a"
 ROOT = "/projects/football/connectors"
@@ -251,6 +251,24 @@ def test_changing_between_here_and_a_reference(world: World) -> None:
     assert _create(world, name="both", secret="aws-sm:oasthouse/football/db").status_code == 422
     assert world.call("DELETE", f"{ROOT}/sales", world.key("football")).status_code == 204
     assert _rows(world) == []
+
+
+def test_through_the_sdk(world: World) -> None:
+    with listening(world):
+        connection = world.connect("football")
+        fields = {name: value for name, value in PUBLIC.items() if name != "engine"}
+        made = connection.create_jdbc_connector("sales", engine="postgresql", secret_value=CANARY, **fields)
+        assert (made.has_secret, made.secret, made.secret_source) == (True, None, "stored")
+        again = connection.update_storage_connector("sales", secret_value=f"{CANARY}x")
+        assert again.secret_fingerprint != made.secret_fingerprint
+        assert CANARY not in f"{made!r}{again!r}"
+        with pytest.raises(Exception, match="one of secret=") as refusal:
+            connection.update_storage_connector("sales", secret_value=CANARY, without_secret=True)
+        assert CANARY not in str(refusal.value)
+        assert connection.update_storage_connector("sales", without_secret=True).secret_source is None
+        keys = json.dumps({"access_key_id": "AKIA", "secret_access_key": CANARY})
+        lake = connection.create_s3_connector("lake", "acme-lake", secret_value=keys)
+        assert lake.secret_source == "stored"
 
 
 @pytest.mark.parametrize("value", ["", "x" * 20_000, 7, None, ["a"]], ids=["empty", "long", "number", "null", "list"])
