@@ -30,7 +30,7 @@ def run_checks(container: Container) -> list[Check]:
         _limits_check(settings),
         _programs_check(container),
         _login_check(settings),
-        Check("pepper", passed=True, detail=str(settings.resolved_pepper_file)),
+        Check("pepper", passed=True, detail="a secret" if settings.pepper else str(settings.resolved_pepper_file)),
         _database_check(container),
         _warehouse_check(container),
         *_cluster_checks(container),

@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 from alembic import command as alembic
 
-from app.bootstrap import build_container
+from app.bootstrap import build_container, own_settings
 from app.checks import prove_vending, run_checks
 from app.container import Container
 from app.readiness import migration_config
@@ -20,7 +20,7 @@ from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.shell import acting_as, as_operator, every
 from app.terminal import Output, with_json
-from app.upkeep import doctor_command, fsck_command, worker_command
+from app.upkeep import doctor_command, fsck_command, secrets_group, worker_command
 from infra.crypto import Pepper
 from infra.errors import InvalidInputError
 from tenancy.actions import ShareKind
@@ -46,14 +46,15 @@ def init(output: Output) -> None:
     """Make the database, the pepper and one operator key, shown once."""
     settings = Settings()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not settings.resolved_pepper_file.exists():
+    if settings.pepper is None and not settings.resolved_pepper_file.exists():
         Pepper.create(settings.resolved_pepper_file)
     _upgrade(settings)
     issued = _container().api_keys.create_first_operator_key(_operator())
     _show_key(
         output, issued, "The operator key, shown this once. It makes projects and their first keys; it reads no data."
     )
-    output.note(f"Back up {settings.resolved_pepper_file}: without it every key is void.")
+    pepper = settings.resolved_pepper_file if settings.pepper is None else "the secret of OAST_PEPPER"
+    output.note(f"Back up {pepper}: without it every key is void.")
 
 
 @main.command("serve")
@@ -329,7 +330,7 @@ def _container() -> Container:
 
 
 def _upgrade(settings: Settings) -> None:
-    alembic.upgrade(migration_config(settings.resolved_database_url), "head")
+    alembic.upgrade(migration_config(own_settings(settings).resolved_database_url), "head")
 
 
 def _operator() -> RequestContext:
@@ -349,6 +350,7 @@ main.add_command(role_group)
 main.add_command(worker_command)
 main.add_command(fsck_command)
 main.add_command(doctor_command)
+main.add_command(secrets_group)
 
 if __name__ == "__main__":
     main()

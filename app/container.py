@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.featurestore.changes.service import ChangeService
 from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.connectors.stored import StoredSecrets
 from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
@@ -60,6 +61,7 @@ class Container:
     logins: LoginService
     sessions: SessionAuthenticator
     connectors: ConnectorService
+    stored_secrets: StoredSecrets
     feature_groups: FeatureGroupService
     on_demand: OnDemandService
     on_demand_sources: OnDemandSources

@@ -147,6 +147,16 @@ class SecretSettings(_Section):
         "separated by commas.",
     )
     directory: Path | None = Field(None, description="Where `file:` secrets lie; without it there are none.")
+    stored: bool = Field(
+        default=False, description="Connectors may be given secrets themselves, which are then kept here, encrypted."
+    )
+    key: SecretStr | None = Field(
+        None, description="A reference to the key of what is kept here: 32 bytes, hexadecimal."
+    )
+    old_key: SecretStr | None = Field(None, description="The one before, until `oast secrets rewrap` has been run.")
+    kms_key: str | None = Field(
+        None, description="A key of AWS KMS in its place, by ARN, id or `alias/…`; `OAST_SECRETS__KEY` then reads only."
+    )
     aws_region: str | None = Field(None, description="Region of the secrets; default: the AWS SDK's own.")
     aws_accounts: str | None = Field(
         None, description="Accounts, separated by commas, whose secrets may be named by ARN; without it names only."
@@ -312,9 +322,13 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="`postgresql://…` or `sqlite:///…`; default: `oasthouse.db` below the data directory."
     )
+    database_password: SecretStr | None = Field(
+        None, description="Goes into the URL; a reference is read again where the database refuses it."
+    )
     pepper_file: Path | None = Field(
         None, description="Key of all key hashes, mode 0600; default: `pepper` below the data directory."
     )
+    pepper: SecretStr | None = Field(None, description="A reference to the same key, in place of the file.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe line that is logged."
     )

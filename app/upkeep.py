@@ -76,3 +76,23 @@ def _doctor_checks() -> list[Check]:
         return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
     except GatewayError as error:
         return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
+
+
+@click.group("secrets")
+def secrets_group() -> None:
+    """Secrets that connectors keep in the gateway."""
+
+
+@secrets_group.command("rewrap")
+@with_json
+def rewrap_command(output: Output) -> None:
+    """Put stored secrets under the key in use; exit with 1 where one cannot be opened any more."""
+    done, lost = build_container(Settings()).stored_secrets.rewrap()
+    output.record(
+        {"rewrapped": done, "lost": lost},
+        f"{done} secrets were put under the key in use; {len(lost)} cannot be opened.",
+    )
+    for name in lost:
+        output.note(f"fault: {name}: its secret has to be given again")
+    if lost:
+        raise SystemExit(1)

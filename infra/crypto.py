@@ -6,6 +6,7 @@ import secrets
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from infra.errors import ConflictError, GatewayError
 
@@ -32,6 +33,9 @@ class SecretValue:
         return "***"
 
     __str__ = __repr__
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled: it would end in a file or a queue")
 
 
 class Pepper:
@@ -64,7 +68,8 @@ class Pepper:
     def load(cls, path: Path) -> "Pepper":
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
-            key = bytes.fromhex(path.read_text(encoding="ascii"))
+            text = path.read_text(encoding="ascii")
+            bytes.fromhex(text)
         except (OSError, ValueError) as error:
             raise PepperUnusableError(
                 f"The pepper file {path.absolute()} cannot be read.",
@@ -74,6 +79,20 @@ class Pepper:
             raise PepperUnusableError(
                 f"The pepper file {path} is readable by others (mode {mode:04o}).", hint=f"chmod 600 {path}"
             )
-        if len(key) != PEPPER_BYTES:
-            raise PepperUnusableError(f"The pepper file {path} holds {len(key)} bytes, not {PEPPER_BYTES}.")
-        return cls(key)
+        return cls(_key_of(text, f"The pepper file {path}"))
+
+    @classmethod
+    def read(cls, secret: SecretValue) -> "Pepper":
+        """From a secret store, in which it stands as in a file."""
+        return cls(_key_of(secret.reveal(), "The secret that the pepper is read from"))
+
+
+def _key_of(text: str, place: str) -> bytes:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        # Not chained: the error of a key of other letters repeats them.
+        raise PepperUnusableError(f"{place} holds no hexadecimal number.") from None
+    if len(key) != PEPPER_BYTES:
+        raise PepperUnusableError(f"{place} holds {len(key)} bytes, not {PEPPER_BYTES}.")
+    return key

@@ -19,6 +19,7 @@ from app.featurestore.connectors.s3 import Place, S3Kind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
+from app.featurestore.connectors.stored import StoredSecrets
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
 from app.settings import ConnectorSettings, Settings
@@ -44,15 +45,18 @@ class Connectors:
     service: ConnectorService
     sql: SqlReader
     files: FileReader
+    stored: StoredSecrets
 
 
 def build_connectors(parts: Parts) -> Connectors:
     secrets = parts.settings.secrets
     kinds = _kinds(parts)
-    of_projects = ProjectSecrets(stores=parts.secret_stores, prefix=secrets.prefix, local=secrets.lent)
+    stored = StoredSecrets(database=parts.database, sealer=parts.sealer, pepper=parts.pepper, clock=parts.clock)
+    of_projects = ProjectSecrets(users=parts.secrets, stored=stored, prefix=secrets.prefix, local=secrets.lent)
     return Connectors(
+        stored=stored,
         service=ConnectorService(
-            **parts.writing, ids=new_id, kinds=kinds, secrets=of_projects, uses=_uses_of_connector
+            **parts.writing, ids=new_id, kinds=kinds, secrets=of_projects, stored=stored, uses=_uses_of_connector
         ),
         sql=SqlReader(database=parts.database, kinds=kinds, secrets=of_projects),
         files=FileReader(kinds=kinds, secrets=of_projects),

@@ -64,7 +64,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     return Container(
         **_tenancy(parts),
         **_asked_for(rows),
-        settings=settings,
+        settings=parts.settings,
         clock=parts.clock,
         database=parts.database,
         store=parts.store,
@@ -83,6 +83,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         history=work.history,
         runs=runs,
         connectors=connectors.service,
+        stored_secrets=connectors.stored,
         on_demand=OnDemandService(**parts.writing, reader=connectors.sql, ids=new_id),
         feature_group_history=FeatureGroupHistoryService(
             **parts.writing, tables=parts.tables, locations=stored.locations, ids=new_id

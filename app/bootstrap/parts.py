@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from app.settings import SecretSettings, Settings, SparkSettings, WarehouseSettings
+from app.bootstrap.own import read_own, secret_stores
+from app.settings import Settings, SparkSettings, WarehouseSettings
 from infra.clock import Clock
 from infra.crypto import Pepper, SecretValue
 from infra.database.engine import open_engine
@@ -16,15 +17,12 @@ from infra.engines.spark_connect import SparkConnectCluster
 from infra.ids import new_id
 from infra.ports.cluster import Cluster
 from infra.ports.engine import QueryEngine
+from infra.ports.sealing import SecretSealer
 from infra.ports.secrets import SecretStore
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import TableStore
 from infra.registry import Registry
-from infra.secrets.aws import AwsOptions
-from infra.secrets.environment import EnvironmentSecretStore
-from infra.secrets.files import FileSecretStore
-from infra.secrets.parameterstore import ParameterStore
-from infra.secrets.secretsmanager import SecretsManagerStore
+from infra.secrets.rotating import RotatingSecrets
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.warehouse import open_object_store
 from infra.tables.delta import DeltaTableStore
@@ -60,6 +58,8 @@ class Parts:
     engine: QueryEngine
     cluster: Cluster | None
     secret_stores: Registry[SecretStore]
+    secrets: RotatingSecrets
+    sealer: SecretSealer | None
     authorizer: Authorizer
     audit: AuditLog
 
@@ -72,13 +72,17 @@ class Parts:
         return {**self.reading, "audit": self.audit, "clock": self.clock}
 
 
-def build_parts(settings: Settings, clock: Clock) -> Parts:
-    database = Database(open_engine(settings.resolved_database_url))
+def build_parts(given: Settings, clock: Clock) -> Parts:
+    stores = secret_stores(given.secrets)
+    secrets = RotatingSecrets(stores)
+    own = read_own(given, secrets)
+    settings = own.settings
+    database = Database(open_engine(settings.resolved_database_url, own.database_login))
     warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
     return Parts(
         settings=settings,
         clock=clock,
-        pepper=Pepper.load(settings.resolved_pepper_file),
+        pepper=own.pepper,
         database=database,
         ledger=IdempotencyLedger(database=database, clock=clock, ids=new_id),
         warehouse=warehouse,
@@ -86,7 +90,9 @@ def build_parts(settings: Settings, clock: Clock) -> Parts:
         tables=DeltaTableStore(warehouse),
         engine=ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump()),
         cluster=_cluster(settings.spark),
-        secret_stores=_secret_stores(settings.secrets),
+        secret_stores=stores,
+        secrets=secrets,
+        sealer=own.sealer,
         authorizer=DatabaseAuthorizer(clock=clock),
         audit=AuditLog(clock=clock, ids=new_id),
     )
@@ -108,14 +114,3 @@ def _cluster(settings: SparkSettings) -> Cluster | None:
         return None
     remote = SecretValue(settings.remote.get_secret_value())
     return SparkConnectCluster(remote, s3_scheme=settings.s3_scheme, deadline_seconds=settings.deadline_seconds)
-
-
-def _secret_stores(settings: SecretSettings) -> Registry[SecretStore]:
-    aws = AwsOptions(settings.aws_region, settings.aws_endpoint_url)
-    built_in: dict[str, SecretStore] = {
-        "aws-sm": SecretsManagerStore(aws, settings.accounts),
-        "aws-ssm": ParameterStore(aws),
-        "env": EnvironmentSecretStore(),
-        "file": FileSecretStore(settings.directory),
-    }
-    return Registry("oasthouse.secret_stores", built_in)

@@ -22,6 +22,10 @@ class BucketAccessRefusedError(InvalidInputError):
     title = "The bucket refused access"
 
 
+class BucketKeysRefusedError(BucketAccessRefusedError):
+    """The keys themselves, not what they may: another version of the secret may be right."""
+
+
 class RoleNotGuardedError(InvalidInputError):
     """A role that the gateway may assume whatever ExternalId it says: anybody's project could name it."""
 

@@ -1,12 +1,15 @@
 """Secrets by reference. Implementations: one module each in `infra/secrets/`."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from infra.crypto import SecretValue
 from infra.errors import InvalidInputError, UnavailableError
 
+T = TypeVar("T")
 _REFERENCE = re.compile(r"(?P<scheme>[a-z][a-z0-9-]{0,31}):(?P<name>[^#\s]{1,512})(?:#(?P<key>[^#\s]{1,128}))?")
 
 
@@ -61,6 +64,13 @@ class SecretRef:
         return f"{self.scheme}:{self.name}" + (f"#{self.key}" if self.key else "")
 
 
+class SecretStage(StrEnum):
+    """Which version of a secret, in the words of AWS. One that is still being made (AWSPENDING) is never used."""
+
+    CURRENT = "AWSCURRENT"
+    PREVIOUS = "AWSPREVIOUS"
+
+
 class SecretStore(Protocol):
     @property
     def is_local(self) -> bool:
@@ -69,8 +79,23 @@ class SecretStore(Protocol):
     def path(self, ref: SecretRef) -> str:
         """What the reference names, in the form by whose prefix projects own secrets; raises SecretRefInvalidError."""
 
-    def resolve(self, ref: SecretRef) -> SecretValue:
-        """The value as it is now.
+    def resolve(self, ref: SecretRef, stage: SecretStage = SecretStage.CURRENT) -> SecretValue:
+        """The value as it is now; a store that keeps no versions has no previous one.
 
         Raises SecretNotFoundError, SecretAccessDeniedError or SecretStoreUnavailableError; who may use a secret was asked before.
         """
+
+
+class SecretUser(Protocol):
+    """Hands secrets to those who log in with them. `owner` is the project, or empty for the gateway itself."""
+
+    def use(
+        self, owner: str, ref: SecretRef, attempt: Callable[[SecretValue], T], is_refusal: Callable[[Exception], bool]
+    ) -> T:
+        """What `attempt` gives with the secret's value; at most two further attempts, each with another value.
+
+        `is_refusal` tells a target that does not take the value from everything else that may go wrong.
+        """
+
+    def require_known(self, ref: SecretRef) -> SecretStore:
+        """The store of such references; raises SecretRefInvalidError where there is none."""

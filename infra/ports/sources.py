@@ -32,6 +32,10 @@ class SourceLoginRefusedError(InvalidInputError):
     title = "The source database refused the login"
 
 
+class SourcePasswordRefusedError(SourceLoginRefusedError):
+    """Of these the password, or the user with it: another version of the secret may be right."""
+
+
 class SourceQueryRefusedError(InvalidInputError):
     """The database did not run the query; its own text is in the gateway's log, not in the answer."""
 

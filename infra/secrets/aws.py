@@ -1,4 +1,4 @@
-"""What the two stores of AWS share: a client with short time-outs, and its errors in our words."""
+"""What the services of AWS share: a client with short time-outs, and its errors in our words."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ _REFUSED = frozenset(
         "UnrecognizedClientException",
         "InvalidSignatureException",
         "ExpiredTokenException",
+        "DisabledException",
     }
 )
 _RETRY_AFTER = 5
@@ -34,7 +35,7 @@ class AwsOptions:
     endpoint_url: str | None = None
 
 
-def open_client(service: Literal["secretsmanager", "ssm"], options: AwsOptions) -> Any:
+def open_client(service: Literal["secretsmanager", "ssm", "kms"], options: AwsOptions) -> Any:
     # botocore waits 60 s and 60 s by itself: one silent endpoint would hold a worker for minutes.
     config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
     with translated():

@@ -4,7 +4,8 @@ import os
 import re
 
 from infra.crypto import SecretValue
-from infra.ports.secrets import SecretNotFoundError, SecretRef, SecretRefInvalidError
+from infra.ports.secrets import SecretNotFoundError, SecretRef, SecretRefInvalidError, SecretStage
+from infra.secrets.stores import require_current
 
 # Any other variable may hold what is nobody's to give away: the database's password, AWS keys.
 PREFIX = "OAST_SECRET_"
@@ -21,7 +22,8 @@ class EnvironmentSecretStore:
             raise SecretRefInvalidError(f"An env: reference names a variable {PREFIX}…, without a key.")
         return ref.name
 
-    def resolve(self, ref: SecretRef) -> SecretValue:
+    def resolve(self, ref: SecretRef, stage: SecretStage = SecretStage.CURRENT) -> SecretValue:
+        require_current(stage)
         value = os.environ.get(self.path(ref))
         if not value:
             raise SecretNotFoundError("The gateway has no such variable, or it is empty.")

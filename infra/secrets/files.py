@@ -9,8 +9,10 @@ from infra.ports.secrets import (
     SecretNotFoundError,
     SecretRef,
     SecretRefInvalidError,
+    SecretStage,
     SecretStoreUnavailableError,
 )
+from infra.secrets.stores import require_current
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_BYTES = 64 * 1024
@@ -29,7 +31,8 @@ class FileSecretStore:
             raise SecretRefInvalidError("A file: reference is the plain name of a file, without folders and key.")
         return ref.name
 
-    def resolve(self, ref: SecretRef) -> SecretValue:
+    def resolve(self, ref: SecretRef, stage: SecretStage = SecretStage.CURRENT) -> SecretValue:
+        require_current(stage)
         name = self.path(ref)
         if self._directory is None:
             raise SecretNotFoundError(

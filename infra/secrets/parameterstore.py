@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Any
 
 from infra.crypto import SecretValue
-from infra.ports.secrets import SecretNotFoundError, SecretRef, SecretRefInvalidError
+from infra.ports.secrets import SecretNotFoundError, SecretRef, SecretRefInvalidError, SecretStage
 from infra.secrets.aws import AwsOptions, open_client, translated
+from infra.secrets.stores import require_current
 
 _NAME = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)+")
 
@@ -24,7 +25,8 @@ class ParameterStore:
             raise SecretRefInvalidError("An aws-ssm: reference is a path that starts with a slash, without a key.")
         return ref.name.removeprefix("/")
 
-    def resolve(self, ref: SecretRef) -> SecretValue:
+    def resolve(self, ref: SecretRef, stage: SecretStage = SecretStage.CURRENT) -> SecretValue:
+        require_current(stage)
         self.path(ref)
         with translated():
             answer = self._client.get_parameter(Name=ref.name, WithDecryption=True)

@@ -6,11 +6,20 @@ from functools import cached_property
 from typing import Any
 
 from infra.crypto import SecretValue
-from infra.ports.secrets import SecretAccessDeniedError, SecretNotFoundError, SecretRef, SecretRefInvalidError
+from infra.ports.secrets import (
+    SecretAccessDeniedError,
+    SecretNotFoundError,
+    SecretRef,
+    SecretRefInvalidError,
+    SecretStage,
+)
 from infra.secrets.aws import AwsOptions, open_client, translated
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=+-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@=+-]*)*")
-_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:(?P<name>.+)")
+# `!` stands in the names that AWS's own services give, such as RDS for the passwords that it manages.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@=+!-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.@=+!-]*)*")
+_ARN = re.compile(
+    r"arn:(?P<partition>aws[a-z-]*):secretsmanager:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):secret:(?P<name>.+)"
+)
 
 
 class SecretsManagerStore:
@@ -32,19 +41,22 @@ class SecretsManagerStore:
             raise SecretRefInvalidError("An aws-sm: reference is the name or the ARN of a secret.")
         return name
 
-    def resolve(self, ref: SecretRef) -> SecretValue:
+    def resolve(self, ref: SecretRef, stage: SecretStage = SecretStage.CURRENT) -> SecretValue:
         self.path(ref)
         self._require_known_place(ref)
         with translated():
-            answer = self._client.get_secret_value(SecretId=ref.name)
+            answer = self._client.get_secret_value(SecretId=ref.name, VersionStage=stage.value)
         text = answer.get("SecretString")
         if not text:
             raise SecretNotFoundError("That secret holds no text.")
         return SecretValue(text if ref.key is None else _value_of(text, ref.key))
 
     def _require_known_place(self, ref: SecretRef) -> None:
-        arn = _ARN.fullmatch(ref.name)
-        if arn and (arn["account"] not in self._accounts or arn["region"] != self._client.meta.region_name):
+        arn, here = _ARN.fullmatch(ref.name), self._client.meta
+        if arn is None:
+            return
+        is_here = (arn["partition"], arn["region"]) == (here.partition, here.region_name)
+        if not is_here or arn["account"] not in self._accounts:
             raise SecretAccessDeniedError(
                 "That secret is in a region or an account which this gateway does not read.",
                 hint="Name the secret in place of its ARN, or ask the operator about OAST_SECRETS__AWS_ACCOUNTS.",

@@ -18,6 +18,7 @@ from infra.ports.sources import (
     ColumnNotSupportedError,
     SourceLimits,
     SourceLoginRefusedError,
+    SourcePasswordRefusedError,
     SourceQueryRefusedError,
     SqlTarget,
     TlsMode,
@@ -219,7 +220,8 @@ def _refusal(error: Exception, target: SqlTarget) -> GatewayError:
         return EngineLimitError("The source stopped the query at its time limit.", hint="Narrow the query.")
     first = getattr(error, "original_exception", error)
     if isinstance(first, ssl.SSLError) or number in _LOGIN_REFUSED:
-        return SourceLoginRefusedError(
+        refusal = SourcePasswordRefusedError if number == ER.ACCESS_DENIED_ERROR else SourceLoginRefusedError
+        return refusal(
             f"The source does not take the login{_numbered(number)}.",
             hint="Check user, database and the secret that holds the password. "
             f"tls_mode is {target.tls_mode.value!r}; a password in plain text is sent under 'verify-full' only.",

@@ -25,6 +25,7 @@ from infra.ports.sources import (
     ColumnNotSupportedError,
     SourceLimits,
     SourceLoginRefusedError,
+    SourcePasswordRefusedError,
     SourceQueryRefusedError,
     SqlTarget,
     TlsMode,
@@ -237,7 +238,8 @@ def _refusal(error: psycopg.Error, target: SqlTarget) -> GatewayError:
     state = error.sqlstate if _STATE.fullmatch(error.sqlstate) else "XX000"
     name = type(error).__name__
     if state[:2] in ("28", "3D") or (state == "42501" and "connection" in str(error).lower()):
-        return SourceLoginRefusedError(
+        refusal = SourcePasswordRefusedError if state[:2] == "28" else SourceLoginRefusedError
+        return refusal(
             f"The source does not take the login: SQLSTATE {state}.", hint="The gateway's log has its words."
         )
     if state[:2] in ("08", "53", "57") and state != "57014":
@@ -252,7 +254,10 @@ def _without_state(error: psycopg.Error, target: SqlTarget) -> GatewayError:
     """What libpq itself says: about the network, or about a server that does not encrypt or prove itself as asked."""
     text = str(error)
     if any(sign in text for sign in ("FATAL", "SSL", "certificate", "password", "authentication method")):
-        return SourceLoginRefusedError(
+        # The server's words, which may be in another language: then a rotated secret is not noticed before it is read again.
+        is_password = "authentication failed" in text
+        refusal = SourcePasswordRefusedError if is_password else SourceLoginRefusedError
+        return refusal(
             "The source does not take the login.",
             hint="Check user, database, and the secret that holds the password. "
             f"tls_mode is {target.tls_mode.value!r}; a password in plain text is sent under 'verify-full' only.",

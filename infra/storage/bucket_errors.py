@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import GatewayError
 from infra.ports.files import (
     BucketAccessRefusedError,
+    BucketKeysRefusedError,
     BucketNotFoundError,
     SourceFileChangedError,
     SourceFileNotFoundError,
@@ -31,6 +32,7 @@ _REFUSED: Final = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+_KEYS_REFUSED: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 _ELSEWHERE: Final = frozenset(
     {"301", "307", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
 )
@@ -108,7 +110,8 @@ def _refusal(code: str, bucket: str, path: str) -> GatewayError:
             f"Bucket {bucket!r} is in another region ({code}).", hint="Give the connector the bucket's `region`."
         )
     if code in _REFUSED:
-        return BucketAccessRefusedError(
+        refusal = BucketKeysRefusedError if code in _KEYS_REFUSED else BucketAccessRefusedError
+        return refusal(
             f"Bucket {bucket!r} refused the connector's credentials: {code}.",
             hint="They need s3:ListBucket on the bucket and s3:GetObject below the prefix; for writing s3:PutObject and "
             "s3:DeleteObject.",

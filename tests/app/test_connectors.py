@@ -438,6 +438,7 @@ def test_another_kind_is_a_class_and_no_branch(world: World) -> None:
         ids=new_id,
         kinds=kinds,
         secrets=secrets,
+        stored=world.container.stored_secrets,
         uses=lambda _session, _connector: [],
     )
     made = service.create(world.context("football"), "football", CreateConnector("lake", {"bucket": "b"}, "BUCKET"))

@@ -35,6 +35,7 @@ COMMAND_LINE_ONLY = {
     "pepper-unusable",
     "plain-text-refused",
     "programs-not-valid",
+    "setting-secret-unusable",
 }
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
 SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"}

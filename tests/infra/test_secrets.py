@@ -1,5 +1,6 @@
 """Secrets by reference: real stores of AWS by moto, files, variables."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,8 @@ def test_values_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OAST_SECRET_DB", CANARY)
     value = EnvironmentSecretStore().resolve(SecretRef.parse("env:OAST_SECRET_DB"))
     assert (value.reveal(), repr(value), f"{value}") == (CANARY, "***", "***")
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(value)
 
 
 # this machine

@@ -29,6 +29,7 @@ class FaultyProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.rule: Rule = lambda _method, _path: Fault.NONE
+        self.watch: Callable[[bytes, bytes], None] = lambda _body, _answer: None
         self.faults = 0
 
     def serve(self) -> None:
@@ -55,6 +56,7 @@ class FaultyProxy:
             if fault is Fault.LOST_REQUEST:
                 return
             answer = self._forward(head, body)
+            self.watch(body, answer)
             if fault is Fault.NONE:
                 connection.sendall(answer)
             elif fault is Fault.CUT_ANSWER:

@@ -51,6 +51,7 @@ class Relay:
     def __init__(self, socket_path: str, tls: ssl.SSLContext | None = None) -> None:
         self._path = socket_path
         self._tls = tls
+        self.accepted = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
@@ -60,6 +61,7 @@ class Relay:
                 connection, _ = self._listener.accept()
             except OSError:  # closed: the end of the test
                 return
+            self.accepted += 1
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def close(self) -> None:

@@ -1,12 +1,14 @@
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from app.featurestore.connectors.service import CreateConnector, UpdateConnector
 from app.web.schemas import CommandSchema, page_of, text
+from infra.crypto import SecretValue
 
 _MAX_DESCRIPTION = 1_000
 _MAX_REFERENCE = 700
+_MAX_SECRET = 16_384
 
 
 class ConnectorSchema(Schema):
@@ -24,6 +26,18 @@ class ConnectorSchema(Schema):
     revision = fields.Integer()
     built_in = fields.Boolean()
     external_id = fields.String(allow_none=True)
+    secret_source = fields.String(allow_none=True)
+    secret_fingerprint = fields.String(allow_none=True)
+
+
+def _SecretText() -> fields.String:  # noqa: N802 a field of a schema
+    """Never answered; whatever characters a secret has."""
+    return fields.String(load_only=True, validate=validate.Length(min=1, max=_MAX_SECRET))
+
+
+def _with_value(data: dict[str, Any]) -> dict[str, Any]:
+    value = data.get("secret_value")
+    return data if value is None else {**data, "secret_value": SecretValue(value)}
 
 
 class ConnectorCreateSchema(CommandSchema):
@@ -34,6 +48,10 @@ class ConnectorCreateSchema(CommandSchema):
     description = text(_MAX_DESCRIPTION)
     options = fields.Dict(keys=text(64), required=True)
     secret = text(_MAX_REFERENCE, allow_none=True)
+    secret_value = _SecretText()
+
+    def build(self, data: dict[str, Any]) -> CreateConnector:
+        return CreateConnector(**_with_value(data))
 
 
 class ConnectorUpdateSchema(CommandSchema):
@@ -42,9 +60,10 @@ class ConnectorUpdateSchema(CommandSchema):
     description = text(_MAX_DESCRIPTION)
     options = fields.Dict(keys=text(64))
     secret = text(_MAX_REFERENCE, allow_none=True)
+    secret_value = _SecretText()
 
     def build(self, data: dict[str, Any]) -> UpdateConnector:
-        return UpdateConnector(**data, changes_secret="secret" in data)
+        return UpdateConnector(**_with_value(data), changes_secret=bool({"secret", "secret_value"} & data.keys()))
 
 
 class ConnectorTestSchema(Schema):

@@ -1,8 +1,33 @@
 """Which secrets a project may name. Asked when a connector is stored, and again each time one is used."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from app.featurestore.connectors.models import StorageConnector
+from app.featurestore.connectors.stored import StoredSecrets, binding
 from infra.crypto import SecretValue
-from infra.ports.secrets import SecretAccessDeniedError, SecretRef, SecretRefInvalidError, SecretStore
-from infra.registry import Registry
+from infra.ports.files import BucketKeysRefusedError
+from infra.ports.sealing import Binding, Sealed
+from infra.ports.secrets import SecretAccessDeniedError, SecretRef, SecretUser
+from infra.ports.sources import SourcePasswordRefusedError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a connector logs in with: a secret that it names, or one that is kept here, or none."""
+
+    project: str
+    reference: str | None = None
+    stored: tuple[Sealed, Binding] | None = None
+
+    @classmethod
+    def of(cls, connector: StorageConnector) -> "Login":
+        row = connector.stored_secret
+        stored = None if row is None else (row.sealed, binding(connector))
+        return cls(connector.project.name, connector.secret_ref, stored)
 
 
 class ProjectSecrets:
@@ -12,15 +37,18 @@ class ProjectSecrets:
     `local` are the operator's own secrets that it lends to a project, reference by reference.
     """
 
-    def __init__(self, *, stores: Registry[SecretStore], prefix: str, local: frozenset[tuple[str, str]]) -> None:
-        self._stores = stores
+    def __init__(
+        self, *, users: SecretUser, stored: StoredSecrets, prefix: str, local: frozenset[tuple[str, str]]
+    ) -> None:
+        self._users = users
+        self._stored = stored
         self._prefix = prefix
         self._local = local
 
     def require_own(self, project: str, text: str) -> SecretRef:
         """The reference, if the project may name it; raises SecretRefInvalidError or SecretAccessDeniedError."""
         ref = SecretRef.parse(text)
-        store = self._store(ref)
+        store = self._users.require_known(ref)
         path = store.path(ref)
         if store.is_local:
             if (project, str(ref)) not in self._local:
@@ -35,16 +63,19 @@ class ProjectSecrets:
             )
         return ref
 
-    def resolve(self, project: str, text: str | None) -> SecretValue | None:
-        """The value; None for a connector without a secret."""
-        if text is None:
-            return None
-        ref = self.require_own(project, text)
-        return self._store(ref).resolve(ref)
+    def use(self, login: Login, attempt: Callable[[SecretValue | None], T]) -> T:
+        """What `attempt` gives. Where a target refuses the secret, it may be asked again with a newer or an older one."""
+        if login.stored is not None:
+            return attempt(self._stored.open(*login.stored))
+        if login.reference is None:
+            return attempt(None)
+        ref = self.require_own(login.project, login.reference)
+        return self._users.use(login.project, ref, attempt, _is_refusal)
 
-    def _store(self, ref: SecretRef) -> SecretStore:
-        if ref.scheme not in self._stores:
-            raise SecretRefInvalidError(
-                "No secret store has that name.", candidates=tuple(f"{name}:…" for name in self._stores)
-            )
-        return self._stores.load(ref.scheme)
+    def may_be_old(self, login: Login) -> bool:
+        """Whether the value may be another by now at its store; those of this machine are read each time."""
+        return login.reference is not None and not self._users.require_known(SecretRef.parse(login.reference)).is_local
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, SourcePasswordRefusedError | BucketKeysRefusedError)

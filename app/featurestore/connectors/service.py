@@ -1,9 +1,10 @@
 """Use cases around storage connectors. They are for the project's own members: no share reaches them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
@@ -20,12 +21,15 @@ from app.featurestore.connectors.errors import ConnectorExistsError, ConnectorIn
 from app.featurestore.connectors.kinds import CredentialKind, FileKind, Kinds, Options
 from app.featurestore.connectors.models import StorageConnector
 from app.featurestore.connectors.repository import ConnectorRepository
-from app.featurestore.connectors.secrets import ProjectSecrets
+from app.featurestore.connectors.secrets import Login, ProjectSecrets
+from app.featurestore.connectors.stored import Bound, StoredSecrets, binding_of
 from infra.clock import Clock
+from infra.crypto import SecretValue
 from infra.database.paging import Page, PageRequest, paginate
 from infra.database.unit_of_work import Database, UnitOfWork
 from infra.errors import InvalidInputError, NotPermittedError
 from infra.ids import IdFactory
+from infra.ports.sealing import Binding
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
@@ -36,28 +40,30 @@ from tenancy.projects.models import Project
 
 @dataclass(frozen=True)
 class CreateConnector:
-    """`secret` is a reference. `options` as the kind takes them."""
+    """`secret` is a reference, `secret_value` a secret to be kept here. `options` as the kind takes them."""
 
     name: str
     options: Mapping[str, Any]
     kind: str = "JDBC"
     description: str = ""
     secret: str | None = None
+    secret_value: SecretValue | None = None
 
 
 @dataclass(frozen=True)
 class UpdateConnector:
-    """What is None stays, but for the secret: `changes_secret` says that it was named, be it as None."""
+    """What is None stays, but for the secret: `changes_secret` says that one was given or named, be it as None."""
 
     description: str | None = None
     options: Mapping[str, Any] | None = None
     secret: str | None = None
+    secret_value: SecretValue | None = None
     changes_secret: bool = False
 
 
 @dataclass(frozen=True)
 class ConnectorInfo:
-    """`secret` is the reference, and only for those who may change the connector.
+    """`secret` is the reference, and only for those who may change the connector, as is the fingerprint of a stored one.
 
     `external_id` is what the gateway says where it assumes a role; `built_in` ones are nobody's to change.
     """
@@ -76,9 +82,12 @@ class ConnectorInfo:
     revision: int
     built_in: bool = False
     external_id: str | None = None
+    secret_source: str | None = None
+    secret_fingerprint: str | None = None
 
     @classmethod
     def of(cls, connector: StorageConnector, external_id: str | None, *, with_secret: bool) -> "ConnectorInfo":
+        kept = connector.stored_secret
         return cls(
             id=connector.id,
             project=connector.project.name,
@@ -86,13 +95,15 @@ class ConnectorInfo:
             kind=connector.kind,
             description=connector.description,
             options=dict(connector.options),
-            has_secret=connector.secret_ref is not None,
+            has_secret=connector.has_secret,
             secret=connector.secret_ref if with_secret else None,
             created_at=connector.created_at,
             created_by=connector.created_by,
             updated_at=connector.updated_at,
             revision=connector.revision,
             external_id=external_id,
+            secret_source="stored" if kept else "reference" if connector.secret_ref else None,
+            secret_fingerprint=kept.fingerprint if kept and with_secret else None,
         )
 
     @classmethod
@@ -137,6 +148,7 @@ class ConnectorService:
         ids: IdFactory,
         kinds: Kinds,
         secrets: ProjectSecrets,
+        stored: StoredSecrets,
         uses: ConnectorUse,
     ) -> None:
         self._database = database
@@ -146,10 +158,19 @@ class ConnectorService:
         self._ids = ids
         self._kinds = kinds
         self._secrets = secrets
+        self._stored = stored
         self._uses = uses
 
     def create(self, context: RequestContext, project: str, command: CreateConnector) -> ConnectorInfo:
         require_name(command.name, "storage connector")
+        _require_one_secret(command)
+        connector_id, kind = self._ids(), command.kind.upper()
+
+        def bound(session: Session) -> Binding:
+            access = self._authorizer.require(session, context.principal, Action.CONNECTOR_CREATE, project)
+            return binding_of(access.project_id, connector_id, kind, self._options(kind, command.options))
+
+        sealed = self._stored.seal(command.secret_value, bound)
         with self._database.write() as uow:
             access = self._authorizer.require(uow.session, context.principal, Action.CONNECTOR_CREATE, project)
             taken = ConnectorExistsError(f"There is a storage connector {command.name!r} already.")
@@ -157,17 +178,19 @@ class ConnectorService:
                 raise taken
             now = self._clock.now()
             connector = StorageConnector(
-                id=self._ids(),
+                id=connector_id,
                 project_id=access.project_id,
                 name=command.name,
-                kind=command.kind.upper(),
+                kind=kind,
                 description=command.description,
-                options=self._kinds.load(command.kind.lower()).accept(command.options),
+                options=self._options(kind, command.options),
                 secret_ref=self._reference(access.project, command.secret),
                 created_at=now,
                 created_by=context.principal.name,
                 updated_at=now,
             )
+            if sealed is not None:
+                self._stored.attach(connector, sealed)
             self._require_credentials(connector)
             uow.session.add(connector)
             uow.flush_or(taken)
@@ -210,6 +233,14 @@ class ConnectorService:
         expected_revision: int | None = None,
     ) -> ConnectorInfo:
         """Who points it elsewhere must name the secret again: it shall not follow unasked to another host."""
+        _require_one_secret(command)
+
+        def bound(session: Session) -> Binding:
+            now = self._load(session, context, Action.CONNECTOR_UPDATE, project, name)
+            options = now.options if command.options is None else self._options(now.kind, command.options)
+            return binding_of(now.project_id, now.id, now.kind, options)
+
+        sealed = self._stored.seal(command.secret_value, bound)
         with self._database.write() as uow:
             connector = self._load(uow.session, context, Action.CONNECTOR_UPDATE, project, name)
             if expected_revision not in (None, connector.revision):
@@ -218,7 +249,7 @@ class ConnectorService:
                 )
             _require_secret_named(connector, command)
             before = self._address(connector)
-            self._apply(connector, command)
+            self._apply(connector, command, sealed)
             if self._address(connector) != before:
                 self._require_empty(uow.session, context, project, connector)
             self._record(uow, context, Action.CONNECTOR_UPDATE, connector, options=connector.options)
@@ -247,21 +278,24 @@ class ConnectorService:
             access = self._authorizer.require(session, context.principal, Action.CONNECTOR_TEST, project)
             if self._find_built_in(session, access, name) is not None:
                 # Whatever they are called: all that is behind them is the project's part of the warehouse.
-                kind, options, reference = "HOPSFS", {"dataset_name": f"{access.project}_Training_Datasets"}, None
+                kind, options = "HOPSFS", {"dataset_name": f"{access.project}_Training_Datasets"}
+                login = Login(project)
             else:
                 connector = ConnectorRepository(session).get(access.project_id, name)
-                kind, options, reference = connector.kind, dict(connector.options), connector.secret_ref
-        secret = self._secrets.resolve(project, reference)
-        started = time.perf_counter()
-        self._kinds.load(kind.lower()).test(project, options, secret)
-        return ConnectorTestInfo(round((time.perf_counter() - started) * 1000, 1))
+                kind, options, login = connector.kind, dict(connector.options), Login.of(connector)
+        tester = self._kinds.load(kind.lower()).test
+        return self._secrets.use(login, lambda secret: _timed(partial(tester, project, options, secret)))
 
-    def _apply(self, connector: StorageConnector, command: UpdateConnector) -> None:
+    def _apply(self, connector: StorageConnector, command: UpdateConnector, sealed: Bound | None) -> None:
         if command.description is not None:
             connector.description = command.description
         if command.options is not None:
-            connector.options = self._kinds.load(connector.kind.lower()).accept(command.options)
-        if command.changes_secret:
+            connector.options = self._options(connector.kind, command.options)
+        if sealed is not None:
+            connector.secret_ref = None
+            self._stored.attach(connector, sealed)
+        elif command.changes_secret:
+            connector.stored_secret = None
             connector.secret_ref = self._reference(connector.project.name, command.secret)
         if command.options is not None or command.changes_secret:
             self._require_credentials(connector)
@@ -280,6 +314,9 @@ class ConnectorService:
         if used_by:
             raise self._in_use(session, context, project, used_by)
 
+    def _options(self, kind: str, given: Mapping[str, Any]) -> Options:
+        return self._kinds.load(kind.lower()).accept(given)
+
     def _info(self, connector: StorageConnector, *, with_secret: bool) -> ConnectorInfo:
         return ConnectorInfo.of(connector, self._external_id(connector), with_secret=with_secret)
 
@@ -295,7 +332,7 @@ class ConnectorService:
     def _require_credentials(self, connector: StorageConnector) -> None:
         kind = self._kinds.load(connector.kind.lower())
         if isinstance(kind, CredentialKind):
-            kind.require_credentials(connector.options, has_secret=connector.secret_ref is not None)
+            kind.require_credentials(connector.options, has_secret=connector.has_secret)
 
     def _find_built_in(self, session: Session, access: Access, name: str) -> BuiltInConnector | None:
         """What a project stored before there were any of the name goes on being what that name means."""
@@ -339,10 +376,24 @@ class ConnectorService:
         )
 
 
-def _require_secret_named(connector: StorageConnector, command: UpdateConnector) -> None:
-    if command.options is not None and connector.secret_ref is not None and not command.changes_secret:
+def _timed(test: Callable[[], None]) -> ConnectorTestInfo:
+    started = time.perf_counter()
+    test()
+    return ConnectorTestInfo(round((time.perf_counter() - started) * 1000, 1))
+
+
+def _require_one_secret(command: CreateConnector | UpdateConnector) -> None:
+    if command.secret is not None and command.secret_value is not None:
         raise InvalidInputError(
-            "New options need the secret named again, or `secret: null`.",
+            "Give either secret, a reference, or secret_value, the secret itself; not both.",
+            hint="A reference is better: the gateway then keeps no secret.",
+        )
+
+
+def _require_secret_named(connector: StorageConnector, command: UpdateConnector) -> None:
+    if command.options is not None and connector.has_secret and not command.changes_secret:
+        raise InvalidInputError(
+            "New options need the secret named or given again, or `secret: null`.",
             hint="A secret belongs to the place that it was given for.",
         )
 

@@ -37,6 +37,7 @@ class ConnectorOperations(Operations):
         tls_mode: Optional[str] = None,
         path: Optional[str] = None,
         secret: Optional[str] = None,
+        secret_value: Optional[str] = None,
         description: str = "",
         featurestore: Optional[str] = None,
     ) -> StorageConnector:
@@ -51,7 +52,7 @@ class ConnectorOperations(Operations):
             "tls_mode": tls_mode,
             "path": path,
         }
-        return self._create_connector(name, "JDBC", given, secret, description, featurestore)
+        return self._create_connector(name, "JDBC", given, secret, description, featurestore, secret_value)
 
     def create_redshift_connector(
         self,
@@ -65,6 +66,7 @@ class ConnectorOperations(Operations):
         connection_string: Optional[str] = None,
         arguments: Optional[str] = None,
         secret: Optional[str] = None,
+        secret_value: Optional[str] = None,
         description: str = "",
         featurestore: Optional[str] = None,
     ) -> StorageConnector:
@@ -77,7 +79,7 @@ class ConnectorOperations(Operations):
             "connection_string": connection_string,
             "arguments": arguments,
         }
-        return self._create_connector(name, "REDSHIFT", given, secret, description, featurestore)
+        return self._create_connector(name, "REDSHIFT", given, secret, description, featurestore, secret_value)
 
     def create_s3_connector(
         self,
@@ -88,6 +90,7 @@ class ConnectorOperations(Operations):
         region: Optional[str] = None,
         endpoint_url: Optional[str] = None,
         secret: Optional[str] = None,
+        secret_value: Optional[str] = None,
         role_arn: Optional[str] = None,
         description: str = "",
         featurestore: Optional[str] = None,
@@ -99,7 +102,7 @@ class ConnectorOperations(Operations):
             "endpoint_url": endpoint_url,
             "role_arn": role_arn,
         }
-        return self._create_connector(name, "S3", given, secret, description, featurestore)
+        return self._create_connector(name, "S3", given, secret, description, featurestore, secret_value)
 
     def create_hopsfs_connector(
         self,
@@ -118,15 +121,18 @@ class ConnectorOperations(Operations):
         *,
         options: Optional[Mapping[str, Any]] = None,
         secret: Optional[str] = None,
+        secret_value: Optional[str] = None,
         without_secret: bool = False,
         description: Optional[str] = None,
         featurestore: Optional[str] = None,
     ) -> StorageConnector:
-        if without_secret and secret is not None:
-            raise InvalidInputError("Give either secret= or without_secret=True, not both.")
+        if sum((without_secret, secret is not None, secret_value is not None)) > 1:
+            raise InvalidInputError("Give one of secret=, secret_value= and without_secret=True, not both.")
         body: Dict[str, Any] = {} if options is None else {"options": dict(options)}
         if secret is not None or without_secret:
             body["secret"] = secret
+        if secret_value is not None:
+            body["secret_value"] = secret_value
         if description is not None:
             body["description"] = description
         answer = self._session.send("PATCH", self._connector_path(featurestore, storage_connector_name), body)
@@ -181,6 +187,7 @@ class ConnectorOperations(Operations):
         secret: Optional[str],
         description: str,
         featurestore: Optional[str],
+        secret_value: Optional[str] = None,
     ) -> StorageConnector:
         body = {
             "name": name,
@@ -188,6 +195,7 @@ class ConnectorOperations(Operations):
             "description": description,
             "options": {field: value for field, value in given.items() if value is not None},
             "secret": secret,
+            **({} if secret_value is None else {"secret_value": secret_value}),
         }
         return from_json(StorageConnector, self._session.send("POST", self._connectors_path(featurestore), body))
 

@@ -194,6 +194,7 @@ class Share:
 class StorageConnector:
     """`secret` is a reference, and None for who may not change the connector; `has_secret` says whether there is one.
 
+    `secret_source` is "reference" or "stored"; the fingerprint of a stored one differs where the secret does.
     `external_id` is what the gateway says when it assumes the role of `options`. `built_in` ones cannot be changed.
     """
 
@@ -211,6 +212,8 @@ class StorageConnector:
     revision: Optional[int] = None
     built_in: bool = False
     external_id: Optional[str] = None
+    secret_source: Optional[str] = None
+    secret_fingerprint: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -22,56 +22,58 @@ def get_storage_connector(storage_connector_name: str, featurestore: Optional[st
 def create_jdbc_connector(
     name: str, *, connection_string: Optional[str] = None, arguments: Optional[str] = None, engine: Optional[str] = None,
     host: Optional[str] = None, port: Optional[int] = None, database: Optional[str] = None, user: Optional[str] = None,
-    tls_mode: Optional[str] = None, path: Optional[str] = None, secret: Optional[str] = None, description: str = "",
-    featurestore: Optional[str] = None,
+    tls_mode: Optional[str] = None, path: Optional[str] = None, secret: Optional[str] = None,
+    secret_value: Optional[str] = None, description: str = "", featurestore: Optional[str] = None,
 ) -> StorageConnector:  # fmt: skip
     """A connector to a database; for data owners.
 
     - `engine`: "postgresql", "redshift", "mysql", "mariadb" (with `host`, `port`, `database`, `user`) or "sqlite" (with `path`).
     - `connection_string` with `arguments`: the original clients' `jdbc:…` and "user=…", in place of these fields.
     - `secret`: where the password is, such as "aws-sm:oasthouse/football/sales#password"; a password itself is refused.
+    - `secret_value`: the password itself, where the gateway's operator lets it keep secrets.
     - `tls_mode`: "verify-full" (the default), "require" or "disable".
 
     Raises ConnectorExistsError, PlainPasswordError, InvalidInputError.
     """
     return default_connection().create_jdbc_connector(
         name, connection_string=connection_string, arguments=arguments, engine=engine, host=host, port=port,
-        database=database, user=user, tls_mode=tls_mode, path=path, secret=secret, description=description,
-        featurestore=featurestore,
+        database=database, user=user, tls_mode=tls_mode, path=path, secret=secret, secret_value=secret_value,
+        description=description, featurestore=featurestore,
     )  # fmt: skip
 
 
 def create_redshift_connector(
     name: str, *, host: Optional[str] = None, port: Optional[int] = None, database: Optional[str] = None,
     user: Optional[str] = None, tls_mode: Optional[str] = None, connection_string: Optional[str] = None,
-    arguments: Optional[str] = None, secret: Optional[str] = None, description: str = "",
-    featurestore: Optional[str] = None,
+    arguments: Optional[str] = None, secret: Optional[str] = None,
+    secret_value: Optional[str] = None, description: str = "", featurestore: Optional[str] = None,
 ) -> StorageConnector:  # fmt: skip
     """A connector to Amazon Redshift; for data owners. The arguments are those of `create_jdbc_connector`."""
     return default_connection().create_redshift_connector(
         name, host=host, port=port, database=database, user=user, tls_mode=tls_mode,
-        connection_string=connection_string, arguments=arguments, secret=secret, description=description,
-        featurestore=featurestore,
+        connection_string=connection_string, arguments=arguments, secret=secret, secret_value=secret_value,
+        description=description, featurestore=featurestore,
     )  # fmt: skip
 
 
 def create_s3_connector(
     name: str, bucket: str, *, prefix: Optional[str] = None, region: Optional[str] = None,
-    endpoint_url: Optional[str] = None, secret: Optional[str] = None, role_arn: Optional[str] = None,
-    description: str = "", featurestore: Optional[str] = None,
+    endpoint_url: Optional[str] = None, secret: Optional[str] = None, secret_value: Optional[str] = None,
+    role_arn: Optional[str] = None, description: str = "", featurestore: Optional[str] = None,
 ) -> StorageConnector:  # fmt: skip
     """A connector to a bucket, or to what lies below `prefix` in it; for data owners.
 
     - `secret`: where the keys are, such as "aws-sm:oasthouse/football/bucket", a JSON object with access_key_id and
       secret_access_key; keys themselves are refused.
+    - `secret_value`: such an object itself, as text, where the gateway's operator lets it keep secrets.
     - `role_arn`: in place of keys, a role that the gateway assumes; the answer's `external_id` belongs into its trust policy.
     - `endpoint_url`: "https://…" of another store that speaks S3.
 
     Raises ConnectorExistsError, PlainPasswordError, InvalidInputError.
     """
     return default_connection().create_s3_connector(
-        name, bucket, prefix=prefix, region=region, endpoint_url=endpoint_url, secret=secret, role_arn=role_arn,
-        description=description, featurestore=featurestore,
+        name, bucket, prefix=prefix, region=region, endpoint_url=endpoint_url, secret=secret, secret_value=secret_value,
+        role_arn=role_arn, description=description, featurestore=featurestore,
     )  # fmt: skip
 
 
@@ -89,16 +91,17 @@ def create_hopsfs_connector(
 
 def update_storage_connector(
     storage_connector_name: str, *, options: Optional[Mapping[str, Any]] = None, secret: Optional[str] = None,
-    without_secret: bool = False, description: Optional[str] = None, featurestore: Optional[str] = None,
+    secret_value: Optional[str] = None, without_secret: bool = False,
+    description: Optional[str] = None, featurestore: Optional[str] = None,
 ) -> StorageConnector:  # fmt: skip
     """Change what is given; for data owners. `options` are all of them, as `get_storage_connector` shows them.
 
-    New options of a connector with a secret need `secret` named again, or `without_secret=True`.
+    New options of a connector with a secret need `secret` named or `secret_value` given again, or `without_secret=True`.
     Raises ConnectorNotFoundError, ConnectorBuiltInError for one that is built in, InvalidInputError.
     """
     return default_connection().update_storage_connector(
-        storage_connector_name, options=options, secret=secret, without_secret=without_secret, description=description,
-        featurestore=featurestore,
+        storage_connector_name, options=options, secret=secret, secret_value=secret_value,
+        without_secret=without_secret, description=description, featurestore=featurestore,
     )  # fmt: skip
 
 
