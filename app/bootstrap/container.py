@@ -2,13 +2,15 @@
 
 from typing import TypedDict
 
-from app.bootstrap.connectors import build_connectors
+from app.bootstrap.connectors import Connectors, build_connectors
 from app.bootstrap.parts import Parts, build_parts
 from app.bootstrap.rows import build_rows
 from app.bootstrap.stored import build_stored
 from app.bootstrap.work import build_work
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.connectors.stored import StoredSecrets
 from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService
@@ -30,6 +32,11 @@ class _Tenancy(TypedDict):
     members: MemberService
     api_keys: ApiKeyService
     shares: ShareService
+
+
+class _Connectors(TypedDict):
+    connectors: ConnectorService
+    stored_secrets: StoredSecrets
 
 
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
@@ -63,8 +70,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         scheduler=work.scheduler,
         execution=work.execution,
         runs=runs,
-        connectors=connectors.service,
-        stored_secrets=connectors.stored,
+        **_connectors(connectors),
         on_demand=OnDemandService(**parts.writing, reader=connectors.sql, ids=new_id),
         feature_group_history=FeatureGroupHistoryService(
             **parts.writing, tables=parts.tables, locations=stored.locations, ids=new_id
@@ -73,6 +79,10 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         statistics=StatisticsService(**parts.reading, audit=parts.audit, queue=runs, subjects=stored.subjects),
         expectations=ExpectationService(**parts.writing, inspector=stored.inspector, queue=runs),
     )
+
+
+def _connectors(connectors: Connectors) -> _Connectors:
+    return {"connectors": connectors.service, "stored_secrets": connectors.stored}
 
 
 def _tenancy(parts: Parts) -> _Tenancy:
