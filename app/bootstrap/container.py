@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from app.bootstrap.connectors import build_connectors
+from app.bootstrap.connectors import Connectors, build_connectors
 from app.bootstrap.logins import build_logins
 from app.bootstrap.parts import Parts, build_parts
 from app.bootstrap.rows import Rows, build_rows
@@ -10,6 +10,8 @@ from app.bootstrap.stored import build_stored
 from app.bootstrap.work import build_work
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
+from app.featurestore.connectors.service import ConnectorService
+from app.featurestore.connectors.stored import StoredSecrets
 from app.featurestore.expectations.service import ExpectationService
 from app.featurestore.feature_groups.history import FeatureGroupHistoryService
 from app.featurestore.feature_groups.on_demand import OnDemandService, OnDemandSources
@@ -53,6 +55,11 @@ class _AskedFor(TypedDict):
     vending_proofs: Proofs
 
 
+class _Connectors(TypedDict):
+    connectors: ConnectorService
+    stored_secrets: StoredSecrets
+
+
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
     """Everything wired, nothing connected: connections and threads come with the first use, after any fork."""
     parts = build_parts(settings, clock or SystemClock())
@@ -82,8 +89,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         execution=work.execution,
         history=work.history,
         runs=runs,
-        connectors=connectors.service,
-        stored_secrets=connectors.stored,
+        **_connectors(connectors),
         on_demand=OnDemandService(**parts.writing, reader=connectors.sql, ids=new_id),
         feature_group_history=FeatureGroupHistoryService(
             **parts.writing, tables=parts.tables, locations=stored.locations, ids=new_id
@@ -103,6 +109,10 @@ def _asked_for(rows: Rows) -> _AskedFor:
         "vending": rows.vending,
         "vending_proofs": rows.vending_proofs,
     }
+
+
+def _connectors(connectors: Connectors) -> _Connectors:
+    return {"connectors": connectors.service, "stored_secrets": connectors.stored}
 
 
 def _tenancy(parts: Parts) -> _Tenancy:

@@ -19,6 +19,7 @@ _VERSION: Final = "2012-10-17"
 _OBJECT_ACTIONS: Final = {Level.READ: ("s3:GetObject",)}
 _WILDCARDS: Final = re.compile(r"[*?$]")
 _ROLE: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::[^:]*:role/.+")
+_DOMAINS: Final = {"aws-cn": "amazonaws.com.cn"}
 _DENY_ALL: Final = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}
 
 Policy = dict[str, Any]
@@ -62,6 +63,14 @@ def _statements(places: Sequence[Place], level: Level, partition: str) -> Iterat
         return
     objects = [f"{_bucket_arn(place, partition)}/{_literal(place.key)}/*" for place in places]
     yield {"Effect": "Allow", "Action": list(_OBJECT_ACTIONS[level]), "Resource": objects}
+    # Objects may be under a customer's key. Which one it can be, the role says; that S3 asks, and for which object, is said here.
+    services = [f"s3.*.{_DOMAINS.get(partition, 'amazonaws.com')}"]
+    yield {
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt"],
+        "Resource": ["*"],
+        "Condition": {"StringLike": {"kms:ViaService": services}},
+    }
     for bucket in dict.fromkeys(place.bucket for place in places):
         inside = [place for place in places if place.bucket == bucket]
         yield {

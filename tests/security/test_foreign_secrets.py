@@ -13,19 +13,18 @@ import pytest
 from sqlalchemy import text
 
 from app.settings import ConnectorSettings, SecretSettings
+from infra.storage.location import Warehouse
 from tenancy.projects.service import CreateProject
 from tests.lab.aws import Moto
 from tests.lab.proxy import FaultyProxy, faulty_proxy
 from tests.lab.seaweedfs import SeaweedFs
 from tests.lab.sts import Sts, running_sts
+from tests.security.foreign_names import ACCOUNT, NEIGHBOURS, NOBODYS, REFERENCES
 from tests.world import World, make_world
 
 MINE, FOREIGN = "canary-own-51aa", "canary-foreign-7f3a"
 ROOT = "/projects/football/connectors"
 SERVER = {"engine": "postgresql", "host": "127.0.0.1", "port": 1, "database": "d", "user": "u", "tls_mode": "disable"}
-NEIGHBOURS = ("rivals", "football2", "foot", "footballers", "football_old", "venues")
-NOBODYS = ("oasthouse/football", "oasthouse/db", "ops/database", "football/db", "Oasthouse/football/db")
-ACCOUNT = "123456789012"
 ROLE = "arn:aws:iam::123456789012:role/rivals-lake"
 
 
@@ -66,24 +65,7 @@ def watched(moto: Moto, seaweedfs: SeaweedFs, tmp_path_factory: pytest.TempPathF
         patch.setenv("OAST_SECRET_RIVALS", FOREIGN)
         patch.setenv("OAST_SECRET_FOOTBALL", MINE)
         sts.trust[ROLE] = "oasthouse:rivals"
-        world = make_world(
-            directory / "data",
-            None,
-            warehouse,
-            secrets=SecretSettings(
-                aws_region="us-east-1",
-                aws_endpoint_url=proxy.endpoint_url,
-                aws_accounts=ACCOUNT,
-                directory=directory / "files",
-                local="rivals=env:OAST_SECRET_RIVALS, rivals=file:rivals, football=env:OAST_SECRET_FOOTBALL",
-            ),
-            connectors=ConnectorSettings(
-                allowed_networks="127.0.0.0/8",
-                allow_http=True,
-                sts_region="us-east-1",
-                sts_endpoint_url=sts.endpoint_url,
-            ),
-        )
+        world = _gateway(directory, warehouse, proxy.endpoint_url, sts.endpoint_url)
         world.projects("football")
         for name in NEIGHBOURS:
             world.container.projects.create(world.operator, CreateProject(name, "somebody"))
@@ -95,6 +77,27 @@ def watched(moto: Moto, seaweedfs: SeaweedFs, tmp_path_factory: pytest.TempPathF
         assert made.call("POST", ROOT, **body).startswith("201")
         yield made
         world.container.database.engine.dispose()
+
+
+def _gateway(directory: Path, warehouse: Warehouse, secrets_at: str, roles_at: str) -> World:
+    return make_world(
+        directory / "data",
+        None,
+        warehouse,
+        secrets=SecretSettings(
+            aws_region="us-east-1",
+            aws_endpoint_url=secrets_at,
+            aws_accounts=ACCOUNT,
+            directory=directory / "files",
+            local="rivals=env:OAST_SECRET_RIVALS, rivals=file:rivals, football=env:OAST_SECRET_FOOTBALL",
+        ),
+        connectors=ConnectorSettings(
+            allowed_networks="127.0.0.0/8",
+            allow_http=True,
+            sts_region="us-east-1",
+            sts_endpoint_url=roles_at,
+        ),
+    )
 
 
 def _fill(moto: Moto, files: Path, keys: str) -> None:
@@ -110,102 +113,6 @@ def _fill(moto: Moto, files: Path, keys: str) -> None:
     files.mkdir(parents=True)
     (files / "rivals").write_text(FOREIGN)
     (files / "pepper").write_text(FOREIGN)
-
-
-def _arn(name: str, *, partition: str = "aws", region: str = "us-east-1", account: str = ACCOUNT) -> str:
-    return f"arn:{partition}:secretsmanager:{region}:{account}:secret:{name}"
-
-
-def _spellings(project: str) -> list[str]:
-    """Of one secret of another's, what a text may be made to look like."""
-    name = f"oasthouse/{project}/db"
-    through = "oasthouse/football"
-    return [
-        f"aws-sm:{name}",
-        f"aws-sm:{name}#password",
-        f"aws-sm:/{name}",
-        f"aws-sm:{name}/",
-        f"aws-sm:{name.upper()}",
-        f"aws-sm:oasthouse/{project.capitalize()}/db",
-        f"aws-sm:{through}/../{project}/db",
-        f"aws-sm:{through}/./../{project}/db",
-        f"aws-sm:{through}//../{project}/db",
-        f"aws-sm:{through}/..%2f{project}%2fdb",
-        f"aws-sm:{through}/%2e%2e/{project}/db",
-        f"aws-sm:{through}%2f..%2f{project}%2fdb",
-        f"aws-sm:{through}/..\\{project}\\db",
-        f"aws-sm:{through}/..;/{project}/db",
-        f"aws-sm:{through}/\N{FULLWIDTH FULL STOP}\N{FULLWIDTH FULL STOP}/{project}/db",
-        f"aws-sm:{through}\N{DIVISION SLASH}..\N{DIVISION SLASH}{project}/db",
-        f"aws-sm:{through}\N{FULLWIDTH SOLIDUS}..\N{FULLWIDTH SOLIDUS}{project}/db",
-        f"aws-sm:{name.replace('o', chr(0x43E))}",
-        f"aws-sm:{name} ",
-        f" aws-sm:{name}",
-        f"aws-sm:{name}\t",
-        f"aws-sm:{name}\u200b",
-        f"aws-sm:{name}\r\nX: y",
-        f"aws-sm:{name}+",
-        f"aws-sm:oasthouse+{project}+db",
-        f"aws-sm:{through}/db,{name}",
-        f"aws-sm:{through}/db#../../{project}/db#password",
-        f"aws-sm:{name}:AWSPREVIOUS",
-        f"aws-sm:{name}:password:AWSPREVIOUS:",
-        f"aws-sm:{name}#password:AWSPREVIOUS",
-        f"aws-sm:{name}@AWSCURRENT",
-        f"aws-sm:{_arn(name)}",
-        f"aws-sm:{_arn(name + '-AbCdEf')}#password",
-        f"aws-sm:{_arn(name, region='eu-west-1')}",
-        f"aws-sm:{_arn(name, account='999999999999')}",
-        f"aws-sm:{_arn(name, partition='aws-cn')}",
-        f"aws-sm:{_arn(name).upper()}",
-        f"aws-sm:{_arn(f'{through}/../{project}/db')}",
-        f"aws-sm:{_arn(f'{through}/db:{name}')}",
-        f"aws-sm:{_arn(f'{through}/{_arn(name)}')}",
-        f"aws-ssm:/{name}",
-        f"aws-ssm:{name}",
-        f"aws-ssm://{name}",
-        f"aws-ssm:/{through}/../{project}/db",
-        f"aws-ssm:/{through}//../{project}/db",
-        f"aws-ssm:/{name}:1",
-        f"aws-ssm:/aws/reference/secretsmanager/{name}",
-        f"aws-ssm:arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/{name}",
-    ]
-
-
-OTHERS = [
-    *(f"aws-sm:{name}" for name in NOBODYS),
-    *(f"aws-ssm:/{name}" for name in NOBODYS),
-    "aws-sm:*",
-    "aws-sm:oasthouse/*/db",
-    "aws-sm:oasthouse/football*/db",
-    "aws-sm:oasthouse/?ivals/db",
-    "aws-sm:oasthouse/{project}/db",
-    "aws-sm:oasthouse/%(project)s/db",
-    "aws-ssm:/oasthouse/*/db",
-    "aws-ssm:/oasthouse",
-    "AWS-SM:oasthouse/rivals/db",
-    "aws_sm:oasthouse/rivals/db",
-    "aws-sm::oasthouse/rivals/db",
-    "aws-sm:aws-sm:oasthouse/rivals/db",
-    "secretsmanager:oasthouse/rivals/db",
-    "stored:01a209cc-6d57-7240-9c17-fbe7d6e19daf",
-    "env:OAST_SECRET_RIVALS",
-    "env:OAST_SECRET_RIVALS#x",
-    "env:oast_secret_rivals",
-    "env: OAST_SECRET_RIVALS",
-    "env:AWS_SECRET_ACCESS_KEY",
-    "env:OAST_DATABASE_URL",
-    "env:OAST_SECRETS__KEY",
-    "env:PATH",
-    "file:rivals",
-    "file:./rivals",
-    "file:pepper",
-    "file:../files/rivals",
-    "file:/etc/passwd",
-    "file:rivals#x",
-    "file:%72ivals",
-]
-REFERENCES = list(dict.fromkeys([*OTHERS, *(way for project in NEIGHBOURS for way in _spellings(project))]))
 
 
 @pytest.mark.parametrize("reference", REFERENCES, ids=[f"{number:03}" for number in range(len(REFERENCES))])
