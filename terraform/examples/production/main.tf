@@ -90,6 +90,7 @@ module "gateway" {
   gateway_role_arn                = module.iam.gateway_role_arn
   execution_role_arn              = module.iam.execution_role_arn
   setup_role_arn                  = module.iam.setup_role_arn
+  vending_role_arn                = module.iam.vending_role_arn
   log_group_name                  = module.observability.log_group_name
   kms_key_arn                     = module.secrets.kms_key_arn
   logs_bucket                     = module.buckets.logs_bucket

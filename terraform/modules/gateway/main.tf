@@ -41,7 +41,7 @@ locals {
     OAST_SECRETS__AWS_REGION      = data.aws_region.this.region
     OAST_CONNECTORS__STS_REGION   = data.aws_region.this.region
     OAST_JOBS__EMBEDDED           = tostring(local.is_embedded)
-  }, var.settings)
+  }, var.vending_role_arn == null ? {} : { OAST_VENDING__ROLE = var.vending_role_arn }, var.settings)
 
   # References: ECS reads the secrets when a task starts, and the image's entry point hands them on.
   secrets = merge({

@@ -174,3 +174,9 @@ variable "deletion_protection" {
   type        = bool
   default     = true
 }
+
+variable "vending_role_arn" {
+  description = "Role that is cut down to one table for each credential that the gateway hands out; null where it hands out none."
+  type        = string
+  default     = null
+}
