@@ -107,7 +107,9 @@ def parameters_of(text):
 
 def _ours_for(name, default):
     if name == "dataframe_type":
-        return "pandas"
+        return "default"
+    if name in {"host", "project_name"}:
+        return None
     return None if default in ([], {}) else default
 
 

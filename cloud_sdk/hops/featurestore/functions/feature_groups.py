@@ -14,7 +14,7 @@ from hops.featurestore.statistics_options import statistics_options
 
 
 def get_featuregroup(
-    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "default",
     jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *, as_: Optional[str] = None,
     columns: Optional[Sequence[str]] = None, as_of: Any = None,
 ) -> Any:  # fmt: skip
@@ -103,7 +103,7 @@ def insert_into_featuregroup(
 
 
 def get_featuregroup_partitions(
-    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "default",
     *, as_: Optional[str] = None,
 ) -> Any:  # fmt: skip
     """A frame with the one column `partition`, holding `score=1/year=2019` as Hive prints it."""
