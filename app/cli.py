@@ -15,27 +15,23 @@ from alembic import command as alembic
 from app.bootstrap import build_container
 from app.checks import Check, run_checks
 from app.container import Container
+from app.publishing import STORES, Publishing, publish, rotate
 from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
+from app.shell import acting_as, as_operator, every
 from app.terminal import Output, with_json
 from app.upkeep import fsck_command, worker_command
 from infra.crypto import Pepper, PepperUnusableError
-from infra.database.paging import MAX_LIMIT, Page, PageRequest
 from infra.errors import GatewayError, InvalidInputError
-from infra.ids import new_id
 from infra.ports.executors import ProgramsNotValidError
 from tenancy.actions import ShareKind
 from tenancy.api_keys.service import CreateApiKey, IssuedKey
-from tenancy.members.repository import MemberRepository
 from tenancy.members.service import SetMember
-from tenancy.principals import Principal, RequestContext, Role
-from tenancy.projects.repository import ProjectRepository
+from tenancy.principals import RequestContext, Role
 from tenancy.projects.service import CreateProject
 from tenancy.scopes import DEFAULT_SCOPES, Scope
 from tenancy.shares.service import OfferShare
-
-LOCAL_KEY_ID = "local-shell"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,7 +132,7 @@ def project_create(output: Output, name: str, owner: str, description: str) -> N
 @with_json
 def project_list(output: Output) -> None:
     """List every project."""
-    rows = _all(lambda page: _container().projects.list_projects(_operator(), page))
+    rows = every(lambda page: _container().projects.list_projects(_operator(), page))
     output.rows(rows, ["name", "featurestore", "description", "created_at"])
 
 
@@ -161,8 +157,18 @@ def member_set(output: Output, project_name: str, name: str, role: str) -> None:
 @with_json
 def member_list(output: Output, project_name: str) -> None:
     """List the members of a project."""
-    rows = _all(lambda page: _container().members.list_members(_operator(), project_name, page))
+    rows = every(lambda page: _container().members.list_members(_operator(), project_name, page))
     output.rows(rows, ["name", "role", "created_at"])
+
+
+def _publishing(command: Any) -> Any:
+    for option in (
+        click.option("--region", help="AWS region; default: OAST_SECRETS__AWS_REGION, or boto3's own."),
+        click.option("--kms-key", help="Id or ARN of a KMS key of one's own."),
+        click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE"),
+    ):
+        command = option(command)
+    return command
 
 
 @main.group()
@@ -188,14 +194,45 @@ def key_create(
     _show_key(output, issued, f"A key of {member_name} in {project_name}, shown this once.")
 
 
+@key.command("publish")
+@click.argument("project_name", metavar="PROJECT")
+@click.option("--member", "member_name", required=True, help="Whose key it is.")
+@click.option("--role", required=True, help="Name or ARN of the IAM role that is to use it.")
+@click.option("--store", type=click.Choice(STORES), required=True)
+@click.option("--name", help="What the key is for; default: the role's name.")
+@click.option("--days", type=int, help="Life in days.")
+@_publishing
+@with_json
+def key_publish(
+    output: Output, project_name: str, member_name: str, name: str | None, days: int | None, **where: Any
+) -> None:
+    """Make a key and put it into AWS, where the role finds it; show the policy that the role needs, never the key."""
+    publishing = Publishing(**where)
+    command = CreateApiKey(name or publishing.role.rpartition("/")[2], member_name, DEFAULT_SCOPES, days)
+    done = publish(_container(), project_name, command, publishing)
+    output.record(done, done.text)
+
+
 @key.command("rotate")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("key_id")
 @click.option("--overlap-hours", type=click.IntRange(0, 720), default=24, show_default=True)
+@click.option("--publish", "publishes", is_flag=True, help="Put the successor into AWS; needs --role and --store.")
+@click.option("--role", help="Name or ARN of the IAM role that is to use it.")
+@click.option("--store", type=click.Choice(STORES))
+@_publishing
 @with_json
-def key_rotate(output: Output, project_name: str, key_id: str, overlap_hours: int) -> None:
+def key_rotate(
+    output: Output, project_name: str, key_id: str, overlap_hours: int, *, publishes: bool, **where: Any
+) -> None:
     """Make a successor; the old key works on for the overlap."""
     overlap = timedelta(hours=overlap_hours)
+    if publishes:
+        if not where["role"] or not where["store"]:
+            raise click.UsageError("--publish needs --role and --store.")
+        done = rotate(_container(), project_name, key_id, overlap, Publishing(**where))
+        output.record(done, done.text)
+        return
     issued = _container().api_keys.rotate(_operator(), project_name, key_id, overlap)
     _show_key(output, issued, f"The successor of {key_id}, shown this once.")
 
@@ -215,7 +252,7 @@ def key_revoke(output: Output, project_name: str, key_id: str) -> None:
 @with_json
 def key_list(output: Output, project_name: str) -> None:
     """List the keys of a project."""
-    rows = _all(lambda page: _container().api_keys.list_api_keys(_operator(), project_name, page))
+    rows = every(lambda page: _container().api_keys.list_api_keys(_operator(), project_name, page))
     output.rows(rows, ["key_id", "name", "member", "scopes", "state", "expires_at", "last_used_at"])
 
 
@@ -237,7 +274,7 @@ def operator_create(output: Output, name: str) -> None:
 @with_json
 def operator_list(output: Output) -> None:
     """List the operator keys."""
-    rows = _all(lambda page: _container().api_keys.list_operator_keys(_operator(), page))
+    rows = every(lambda page: _container().api_keys.list_operator_keys(_operator(), page))
     output.rows(rows, ["key_id", "name", "state", "created_at", "expires_at", "last_used_at"])
 
 
@@ -315,7 +352,7 @@ def share_end(output: Output, project_name: str, share_id: UUID, member_name: st
 @with_json
 def share_list(output: Output, project_name: str) -> None:
     """List what PROJECT offers and what it is offered."""
-    rows = _all(lambda page: _container().shares.list_shares(_operator(), project_name, page))
+    rows = every(lambda page: _container().shares.list_shares(_operator(), project_name, page))
     output.rows(rows, ["id", "owner", "receiver", "what", "state", "offered_by", "answered_by", "expires_at"])
 
 
@@ -340,43 +377,16 @@ def _doctor_checks() -> list[Check]:
 
 
 def _operator() -> RequestContext:
-    return RequestContext(_local_principal(scopes=frozenset({Scope.OPERATOR})), str(new_id()))
+    return as_operator(_container())
 
 
 def _acting_as(project_name: str, member_name: str) -> RequestContext:
-    """The shell in the place of a member, with that member's role and no more."""
-    with _container().database.read() as session:
-        found = ProjectRepository(session).find(project_name)
-        if found is None:
-            raise InvalidInputError(f"There is no project {project_name!r}.", hint="`oast project list` names them.")
-        role = MemberRepository(session).get(found.id, member_name).role
-        principal = _local_principal(
-            scopes=frozenset(Scope) - {Scope.OPERATOR},
-            project_id=found.id,
-            project=found.name,
-            member=member_name,
-            role=role,
-        )
-    return RequestContext(principal, str(new_id()))
-
-
-def _local_principal(**who: Any) -> Principal:
-    environment = _container().settings.environment
-    return Principal(key_id=LOCAL_KEY_ID, environment=environment, expires_at=datetime.max.replace(tzinfo=UTC), **who)
+    return acting_as(_container(), project_name, member_name)
 
 
 def _show_key(output: Output, issued: IssuedKey, text: str) -> None:
     shown = issued.key.reveal()
     output.record({**vars(issued.info), "key": shown}, f"{text}\n\n    {shown}\n")
-
-
-def _all(fetch: Any) -> list[Any]:
-    rows: list[Any] = []
-    page: Page[Any] = Page([], next_cursor="")
-    while page.next_cursor is not None:
-        page = fetch(PageRequest(MAX_LIMIT, page.next_cursor or None))
-        rows.extend(page.items)
-    return rows
 
 
 main.add_command(worker_command)

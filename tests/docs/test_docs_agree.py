@@ -30,6 +30,8 @@ COMMAND_LINE_ONLY = {
     "already-initialised",
     "demo-not-installed",
     "demo-part-failed",
+    "key-not-published",
+    "key-publishing-unknown",
     "pepper-unusable",
     "plain-text-refused",
     "programs-not-valid",

@@ -19,15 +19,15 @@ _OF_NETWORKS = (
             "no address associated",
         ),
         (
-            "This network knows no such name. Check it for typing errors; a name in a private zone of Route 53 resolves only in VPCs "
-            "which that zone is associated with, and over peering only with DNS resolution switched on."
+            "This network knows no such name. Check it for typing errors; a name in a private zone of Route 53 resolves only in "
+            "VPCs which that zone is associated with, and over peering only with DNS resolution switched on."
         ),
     ),
     (
         ("timed out", "timeout"),
         (
-            "Nothing came back, so something drops it: the gateway's security group has to let this VPC or security group in at that "
-            "port, and a peering or transit gateway needs routes both ways."
+            "Nothing came back, so something drops it: the gateway's security group has to let this VPC or security group in at "
+            "that port, and a peering or transit gateway needs routes both ways."
         ),
     ),
     (
