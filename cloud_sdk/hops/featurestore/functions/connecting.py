@@ -8,7 +8,8 @@ from typing import List, Optional
 
 from hops.featurestore.connection import Connection, open_connection
 from hops.featurestore.default import default_connection, use_connection
-from hops.featurestore.destinations import STORE_LEFT_OUT
+from hops.featurestore.destinations import STORE_LEFT_OUT, Wanted
+from hops.featurestore.diagnosis import Diagnosis, diagnose
 
 
 def connect(
@@ -45,6 +46,22 @@ def connect(
         timeout=timeout, quiet=quiet,
     )  # fmt: skip
     return use_connection(connection)
+
+
+def doctor(
+    host: Optional[str] = None, project_name: Optional[str] = None, port: int = 443, region_name: str = "default",
+    secrets_store: str = STORE_LEFT_OUT, hostname_verification: bool = True, trust_store_path: Optional[str] = None,
+    api_key_file: Optional[str] = None, *, secret_scope: Optional[str] = None, secret_key: Optional[str] = None,
+) -> Diagnosis:  # fmt: skip
+    """Look at each part between here and the gateway: name, network, TLS, clock, role, secret, key, Spark.
+
+    Takes what `connect` takes, connects nothing and never raises for what it finds: what it answers prints as a list of
+    checks with their fixes, and has `ok` and `to_dict()`.
+    """
+    wanted = Wanted(
+        host, project_name, port, region_name, secrets_store, api_key_file, trust_store_path, secret_scope, secret_key
+    )
+    return diagnose(wanted, hostname_verification=hostname_verification)
 
 
 def set_progress(shown: bool = True) -> None:
