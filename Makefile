@@ -31,7 +31,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 # The SDK at the lowest versions that it names; no part of `check`, because few machines have a Python 3.9.
-LOWEST_PYTHON ?= $(shell command -v python3.9 || ls -d $(HOME)/.pyenv/versions/3.9.*/bin/python 2>/dev/null | head -1)
+LOWEST_PYTHON ?= $(shell for each in python3.9 $(HOME)/.pyenv/versions/3.9.*/bin/python; do $$each --version >/dev/null 2>&1 && echo $$each && break; done)
 LOWEST := pandas==1.5.0 pyarrow==10.0.0 urllib3==1.26.0 boto3==1.26.0 numpy<2
 
 lowest: $(VENV)/dev.stamp

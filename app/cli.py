@@ -20,6 +20,7 @@ from app.readiness import migration_config
 from app.server import require_free_port, require_safe_listener, serve
 from app.settings import Settings, unknown_variables
 from app.shell import acting_as, as_operator, every
+from app.standing import run_standing_checks
 from app.terminal import Output, with_json
 from app.upkeep import fsck_command, worker_command
 from infra.crypto import Pepper, PepperUnusableError
@@ -367,7 +368,7 @@ def _upgrade(settings: Settings) -> None:
 
 def _doctor_checks() -> list[Check]:
     try:
-        return run_checks(_container())
+        return run_checks(_container()) + run_standing_checks(_container())
     except PepperUnusableError as error:
         return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
     except ProgramsNotValidError as error:
