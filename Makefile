@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format lint types imports terraform bench lock clean
+.PHONY: demo test check format lint types imports terraform bench lowest lock clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/oast demo $(if $(KEEP),--keep)
@@ -36,6 +36,17 @@ terraform: $(VENV)/dev.stamp $(VENV)/checkov.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
+
+# The SDK at the lowest versions that it names; no part of `check`, because few machines have a Python 3.9.
+LOWEST_PYTHON ?= $(shell for each in python3.9 $(HOME)/.pyenv/versions/3.9.*/bin/python; do $$each --version >/dev/null 2>&1 && echo $$each && break; done)
+LOWEST := pandas==1.5.0 pyarrow==10.0.0 urllib3==1.26.0 boto3==1.26.0 numpy<2
+
+lowest: $(VENV)/dev.stamp
+	@$(if $(LOWEST_PYTHON),$(LOWEST_PYTHON) --version >/dev/null,false) || { echo "SKIPPED: there is no Python 3.9 here; make lowest LOWEST_PYTHON=/path/to/python3.9"; exit 0; }; \
+	set -e; rm -rf $(VENV)/lowest; $(LOWEST_PYTHON) -m venv $(VENV)/lowest; \
+	$(PIP) wheel --no-deps --wheel-dir $(VENV)/lowest ./cloud_sdk; \
+	$(VENV)/lowest/bin/pip --disable-pip-version-check --quiet install $(foreach each,$(LOWEST),"$(each)") $(VENV)/lowest/*-py3-none-any.whl; \
+	OAST_LOWEST_PYTHON=$(VENV)/lowest/bin/python $(BIN)/pytest -n 0 tests/contract/test_lowest_versions.py
 
 # An environment is complete when its stamp is newer than its lock.
 $(VENV)/demo.stamp: requirements/demo.lock pyproject.toml cloud_sdk/pyproject.toml | $(BIN)/python

@@ -6,6 +6,7 @@ of a project; the audit log says so either way.
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import click
@@ -14,6 +15,7 @@ from alembic import command as alembic
 from app.bootstrap import build_container, own_settings
 from app.checks import prove_vending, run_checks
 from app.container import Container
+from app.publishing import STORES, Publishing, publish, rotate
 from app.readiness import migration_config
 from app.roles import role_group
 from app.server import require_free_port, require_safe_listener, serve
@@ -170,6 +172,16 @@ def member_list(output: Output, project_name: str) -> None:
     output.rows(rows, ["name", "role", "created_at"])
 
 
+def _publishing(command: Any) -> Any:
+    for option in (
+        click.option("--region", help="AWS region; default: OAST_SECRETS__AWS_REGION, or boto3's own."),
+        click.option("--kms-key", help="Id or ARN of a KMS key of one's own."),
+        click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE"),
+    ):
+        command = option(command)
+    return command
+
+
 @main.group()
 def key() -> None:
     """API keys of a project."""
@@ -193,14 +205,45 @@ def key_create(
     _show_key(output, issued, f"A key of {member_name} in {project_name}, shown this once.")
 
 
+@key.command("publish")
+@click.argument("project_name", metavar="PROJECT")
+@click.option("--member", "member_name", required=True, help="Whose key it is.")
+@click.option("--role", required=True, help="Name or ARN of the IAM role that is to use it.")
+@click.option("--store", type=click.Choice(STORES), required=True)
+@click.option("--name", help="What the key is for; default: the role's name.")
+@click.option("--days", type=int, help="Life in days.")
+@_publishing
+@with_json
+def key_publish(
+    output: Output, project_name: str, member_name: str, name: str | None, days: int | None, **where: Any
+) -> None:
+    """Make a key and put it into AWS, where the role finds it; show the policy that the role needs, never the key."""
+    publishing = Publishing(**where)
+    command = CreateApiKey(name or publishing.role.rpartition("/")[2], member_name, DEFAULT_SCOPES, days)
+    done = publish(_container(), project_name, command, publishing)
+    output.record(done, done.text)
+
+
 @key.command("rotate")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("key_id")
 @click.option("--overlap-hours", type=click.IntRange(0, 720), default=24, show_default=True)
+@click.option("--publish", "publishes", is_flag=True, help="Put the successor into AWS; needs --role and --store.")
+@click.option("--role", help="Name or ARN of the IAM role that is to use it.")
+@click.option("--store", type=click.Choice(STORES))
+@_publishing
 @with_json
-def key_rotate(output: Output, project_name: str, key_id: str, overlap_hours: int) -> None:
+def key_rotate(
+    output: Output, project_name: str, key_id: str, overlap_hours: int, *, publishes: bool, **where: Any
+) -> None:
     """Make a successor; the old key works on for the overlap."""
     overlap = timedelta(hours=overlap_hours)
+    if publishes:
+        if not where["role"] or not where["store"]:
+            raise click.UsageError("--publish needs --role and --store.")
+        done = rotate(_container(), project_name, key_id, overlap, Publishing(**where))
+        output.record(done, done.text)
+        return
     issued = _container().api_keys.rotate(_operator(), project_name, key_id, overlap)
     _show_key(output, issued, f"The successor of {key_id}, shown this once.")
 

@@ -363,7 +363,21 @@ class Settings(BaseSettings):
 
 
 # Read by the SDK, which may run on the same machine.
-_OF_THE_SDK = frozenset({"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"})
+_OF_THE_SDK = frozenset(
+    {
+        "OAST_ALLOW_UNVERIFIED_TLS",
+        "OAST_API_KEY",
+        "OAST_API_KEY_FILE",
+        "OAST_DATABRICKS_KEY",
+        "OAST_DATABRICKS_SCOPE",
+        "OAST_HOST",
+        "OAST_PROFILE",
+        "OAST_PROGRESS",
+        "OAST_REGION",
+        "OAST_SECRETS_STORE",
+        "OAST_TRUST_STORE_PATH",
+    }
+)
 
 
 # Given to programs that jobs run, which may call `oast`.

@@ -62,7 +62,7 @@ class Output:
     def note(self, text: str) -> None:
         """For people only."""
         if not self._as_json:
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def record(self, record: Any, text: str) -> None:
         """One thing: `text` for people, all of it for programs."""

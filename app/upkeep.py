@@ -8,6 +8,7 @@ from app.bootstrap import build_container
 from app.checks import Check, run_checks, vending_checks
 from app.fsck import check_consistency
 from app.settings import Settings
+from app.standing import run_standing_checks
 from app.terminal import Output, with_json
 from infra.crypto import PepperUnusableError
 from infra.errors import GatewayError
@@ -67,7 +68,7 @@ def _doctor_checks() -> list[Check]:
     try:
         container = build_container(Settings())
         try:
-            return [*run_checks(container), *vending_checks(container)]
+            return [*run_checks(container), *vending_checks(container), *run_standing_checks(container)]
         finally:
             container.database.engine.dispose()
     except PepperUnusableError as error:

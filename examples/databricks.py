@@ -2,10 +2,9 @@
 # MAGIC %md
 # MAGIC # Oasthouse from Databricks
 # MAGIC The cluster's instance profile is the role. The API key of the project is a SecureString in the Parameter Store,
-# MAGIC named after both. Store it once, from a file, so that it stays out of the shell's history:
+# MAGIC named after both. On the gateway's machine, whoever runs it stores one:
 # MAGIC ```
-# MAGIC aws ssm put-parameter --type SecureString --value file://oasthouse.key \
-# MAGIC   --name /hopsworks/project/football/role/MyClusterRole/type/api-key
+# MAGIC oast key publish football --member ada --role MyClusterRole --store parameterstore --region eu-west-1
 # MAGIC ```
 
 # COMMAND ----------
@@ -22,8 +21,8 @@ fs.connect("gateway.example.com", "football", region_name="eu-west-1", secrets_s
 # COMMAND ----------
 
 # MAGIC %md
-# MAGIC Without an instance profile, keep the key in a file that only you can read, and connect with
-# MAGIC `secrets_store="local", api_key_file="/Volumes/main/football/keys/oasthouse.key"`.
+# MAGIC Without an instance profile, put the key into a secret scope (`hopsworks`, key `football`), and connect with
+# MAGIC `secrets_store="databricks"`.
 # MAGIC
 # MAGIC ## The next five calls
 
@@ -39,7 +38,7 @@ print(fs.explain(["team_budget", "average_attendance"]))  # which groups, which 
 # COMMAND ----------
 
 attendances = fs.get_features(["team_id", "team_budget", "average_attendance"])
-display(spark.createDataFrame(attendances))
+display(attendances)  # Spark by default; as_="pandas" asks for another kind
 
 # COMMAND ----------
 

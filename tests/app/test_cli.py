@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,41 @@ def test_doctor_says_for_which_name_roles_log_in(ready: Oast, monkeypatch: pytes
     cli._container.cache_clear()
     detail = {each["name"]: each for each in ready.json("doctor")}["login"]["detail"]
     assert detail == "AWS roles, as gateway.example.com, eu-west-1, us-east-1"
+
+
+def test_doctor_notices_that_nobody_takes_runs_and_that_the_disk_is_full(
+    ready: Oast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app import standing
+
+    checks = {check["name"]: check for check in ready.json("doctor")}
+    assert checks["room"]["passed"]
+    assert checks["worker"]["passed"]
+    monkeypatch.setattr(standing, "LEAST_ROOM", 1 << 60)
+    # A run that nobody will ever have taken: the count is the database's, and the time is moved.
+    monkeypatch.setattr(standing, "_MOST_WAITING", -timedelta(days=1))
+    _queue_a_run()
+    failed = {check["name"]: check for check in json.loads(ready.run("doctor", "--json", code=1).stdout)}
+    assert "make room" in failed["room"]["fix"]
+    assert failed["worker"]["fix"] == "start `oast worker`"
+
+
+def _queue_a_run() -> None:
+    from app.featurestore.jobs.models import JobRun
+    from infra.ids import new_id
+    from tenancy.projects.repository import ProjectRepository
+
+    now = cli._container().clock.now()
+    with cli._container().database.write() as uow:
+        found = ProjectRepository(uow.session).find("football")
+        assert found
+        run = JobRun(
+            id=new_id(), project_id=found.id, kind="program", subject="none", arguments={}, trigger="hand", requester={},
+            requested_by="ada", state="queued", queued_at=now, not_before=now, attempt=0, max_attempts=1,
+            cancel_requested=False, stage="", rows=0, bytes=0,
+        )  # fmt: skip
+        uow.session.add(run)
+        uow.commit()
 
 
 def test_doctor_notices_an_old_schema(ready: Oast) -> None:

@@ -88,7 +88,9 @@ def test_a_key_that_expires_soon(sdk_connect, sdk_gateway, days, warned, recwarn
 
 
 def test_an_unknown_store(sdk_connect):
-    with pytest.raises(errors.UnknownSecretStorageError, match="Did you mean: parameterstore, secretsmanager, local"):
+    with pytest.raises(
+        errors.UnknownSecretStorageError, match="Did you mean: parameterstore, secretsmanager, databricks, local"
+    ):
         sdk_connect(secrets_store="vault")
 
 

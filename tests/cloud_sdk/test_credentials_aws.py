@@ -350,6 +350,17 @@ def test_expired_credentials(sdk_refusing_aws):
             "arn:aws:sts::123456789012:assumed-role/Odd+=,.@-_/ada@x.org/with:more/parts",
             AssumedRole("aws", "123456789012", "Odd+=,.@-_"),
         ),
+        # STS leaves the path of a role out (service-role/, team/a/), and services choose the session's name.
+        *(
+            (f"arn:aws:sts::123456789012:assumed-role/{role}/{session}", AssumedRole("aws", "123456789012", role))
+            for role, session in (
+                ("AmazonSageMaker-ExecutionRole-20240101T000000", "SageMaker"),  # notebook instances, Studio
+                ("AmazonSageMakerServiceCatalogProductsUseRole", "SageMaker-ada-lovelace"),
+                ("Training", "SageMaker-d2f0a1c3e5b7"),  # training jobs
+                ("Processing", "SageMakerProcessing-0123456789abcdef"),
+                ("AWSReservedSSO_DataScience_0123456789abcdef", "ada@example.org"),
+            )
+        ),
     ],
 )
 def test_roles(arn, role):

@@ -13,6 +13,7 @@ from app.featurestore.locations.service import CLAIM_LIFETIME
 from app.settings import PREFIX, ServerSettings, Settings
 from app.web.bodies import MAX_JSON_BYTES
 from app.web.problems import STATUS
+from hops.featurestore.profiles import VARIABLES as PRESETS
 from infra.database.engine import LOCK_TIMEOUT_SECONDS
 from infra.database.idempotency import KEPT, LEASE
 from infra.database.paging import DEFAULT_LIMIT, MAX_LIMIT
@@ -32,13 +33,15 @@ COMMAND_LINE_ONLY = {
     "already-initialised",
     "demo-not-installed",
     "demo-part-failed",
+    "key-not-published",
+    "key-publishing-unknown",
     "pepper-unusable",
     "plain-text-refused",
     "programs-not-valid",
     "setting-secret-unusable",
 }
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
-SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS"}
+SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS", "OAST_PROFILE", *PRESETS.values()}
 PROGRAM_VARIABLES = {"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"}
 _NUMBERS = {4: "four", 5: "five", 7: "seven"}
 PREFIXES = {"OAST_SECRET"}  # of variables that secrets are read from

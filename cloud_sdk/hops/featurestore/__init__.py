@@ -25,6 +25,7 @@ from hops.featurestore.functions.catalog import (
 )
 from hops.featurestore.functions.connecting import (
     connect,
+    doctor,
     get_project_featurestores,
     project_featurestore,
     project_training_datasets_sink,
@@ -136,6 +137,7 @@ __all__ = [
     "delete_job",
     "delete_storage_connector",
     "delete_training_dataset",
+    "doctor",
     "explain",
     "explain_sql",
     "get_commits",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NoReturn, Optional, Type
 
-from hops.featurestore.address import HTTPS_PORT, parse_address
+from hops.featurestore.address import HTTPS_PORT
 from hops.featurestore.catalog import CatalogOperations
 from hops.featurestore.connectors import ConnectorOperations
-from hops.featurestore.credentials import find_key
-from hops.featurestore.credentials.found import FoundKey, Gateway, KeyRequest
+from hops.featurestore.credentials.found import FoundKey, Gateway
+from hops.featurestore.destinations import DEFAULT_REGION, STORE_LEFT_OUT, Wanted, resolve
 from hops.featurestore.expectations import ExpectationOperations
 from hops.featurestore.feature_groups import FeatureGroupOperations
 from hops.featurestore.features import FeatureOperations
@@ -31,8 +32,6 @@ from hops.featurestore.training_datasets import TrainingDatasetOperations
 from hops.featurestore.transport import Transport
 
 log = logging.getLogger("hops")
-
-DEFAULT_REGION = "default"
 
 
 class Connection(
@@ -86,43 +85,57 @@ class Connection(
 
 
 def open_connection(
-    host: str,
-    project_name: str,
+    host: Optional[str] = None,
+    project_name: Optional[str] = None,
     *,
     port: int = HTTPS_PORT,
     region_name: str = DEFAULT_REGION,
-    secrets_store: str = "parameterstore",
+    secrets_store: str = STORE_LEFT_OUT,
     hostname_verification: bool = True,
     trust_store_path: Optional[str] = None,
     use_metadata_cache: bool = False,
     api_key_file: Optional[str] = None,
+    secret_scope: Optional[str] = None,
+    secret_key: Optional[str] = None,
     timeout: float = 300.0,
     quiet: bool = False,
     retries: Optional[RetryPolicy] = None,
 ) -> Connection:
-    """Finds the key or logs in, asks the gateway whose it is, and says where it came from."""
-    address = parse_address(host, port)
-    tls = None
+    """Finds host, project and key, or logs in, asks the gateway whose it is, and says where all that came from."""
+    destination = resolve(
+        Wanted(
+            host,
+            project_name,
+            port,
+            region_name,
+            secrets_store,
+            api_key_file,
+            trust_store_path,
+            secret_scope,
+            secret_key,
+        )
+    )
+    address, tls = destination.address, None
     if address.scheme == "https":
-        tls = tls_context(hostname_verification=hostname_verification, trust_store_path=trust_store_path)
-    region = None if region_name == DEFAULT_REGION else region_name
-    gateway = Gateway(address, tls, timeout, retries)
-    found = find_key(secrets_store, KeyRequest(project_name, region, api_key_file, gateway))
+        tls = tls_context(hostname_verification=hostname_verification, trust_store_path=destination.trust_store_path)
+    found = destination.find_key(Gateway(address, tls, timeout, retries))
     transport = Transport(address, found.key, tls=tls, timeout=timeout, retries=retries)
     try:
-        identity = confirm_identity(transport, project_name, found)
+        identity = confirm_identity(transport, destination.project, found)
     except BaseException:
         transport.close()
         raise
-    connection = Connection(transport, identity, project_name, use_metadata_cache=use_metadata_cache)
+    connection = Connection(transport, identity, destination.project, use_metadata_cache=use_metadata_cache)
     connection.set_progress(not quiet)
-    _announce(connection, found, quiet=quiet)
+    _announce(connection, found, destination.origins, quiet=quiet)
     return connection
 
 
-def _announce(connection: Connection, found: FoundKey, *, quiet: bool) -> None:
+def _announce(connection: Connection, found: FoundKey, origins: Sequence[str], *, quiet: bool) -> None:
     """Notebooks show what is printed and hide what is logged, so it does both, unless `quiet`."""
     text = f"Connected to project {connection.project} at {connection.host}, with {found.described}"
+    if origins:
+        text += f" ({', '.join(origins)})"
     log.info("%s", text)
     if not quiet:
         sys.stdout.write(text + "\n")

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 from hops.featurestore.errors import InvalidInputError
 from hops.featurestore.extras import require
 from hops.featurestore.reader import RowReader, TableSource
-from hops.featurestore.spark import active_session, frame_from_table
+from hops.featurestore.spark import active_session, default_session, frame_from_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+DEFAULT = "default"
 READER = "reader"
 SPARK = "spark"
 
 _LARGE = 64 * 1024 * 1024  # bytes
 
 
-def resolve_container(dataframe_type: Any = "pandas", as_: Optional[str] = None) -> str:
-    """The name of a container, checked before anything is asked of the gateway. `as_` wins over `dataframe_type`."""
+def resolve_container(dataframe_type: Any = DEFAULT, as_: Optional[str] = None) -> str:
+    """The name of a container, checked before anything is asked of the gateway. `as_` wins over `dataframe_type`.
+
+    The default is Spark where Databricks runs a session, and pandas anywhere else.
+    """
     name = as_ if as_ is not None else dataframe_type
+    if name is None or name == DEFAULT:
+        return "pandas" if default_session() is None else SPARK
     if name not in _CONTAINERS:
         raise InvalidInputError(f"{name!r} is no kind of frame.", candidates=sorted(_CONTAINERS))
     if name == SPARK:

@@ -84,7 +84,7 @@ class FeatureGroupOperations(Operations):
         featuregroup: str,
         featurestore: Optional[str] = None,
         featuregroup_version: int = 1,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
         columns: Optional[Sequence[str]] = None,
@@ -117,7 +117,7 @@ class FeatureGroupOperations(Operations):
         featuregroup: str,
         featurestore: Optional[str] = None,
         featuregroup_version: int = 1,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
     ) -> Any:

@@ -22,7 +22,7 @@ class FeatureOperations(Operations):
         featurestore: Optional[str] = None,
         featuregroup: Optional[str] = None,
         featuregroup_version: int = 1,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
     ) -> Any:
@@ -40,7 +40,7 @@ class FeatureOperations(Operations):
         featurestore: Optional[str] = None,
         featuregroups_version_dict: Optional[Mapping[str, int]] = None,
         join_key: Union[str, Sequence[str], None] = None,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
         spine: Any = None,

@@ -31,7 +31,7 @@ class HistoryOperations(Operations):
         to_version: State,
         featuregroup_version: int = 1,
         featurestore: Optional[str] = None,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
     ) -> Any:

@@ -6,6 +6,7 @@ import functools
 import sys
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from hops.featurestore.databricks import is_databricks, notebook_name
 from hops.featurestore.errors import AnswerCutError, NotSupportedError
 from hops.featurestore.extras import require
 
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
 _Partition = Tuple[Tuple[str, Optional[str]], ...]
 
 
-def active_session() -> Any:
-    """Raises NotSupportedError where no Spark runs; whoever has a session has imported Spark."""
+def find_session() -> Any:
+    """The active one, classic or Connect, or None; whoever has a session has imported Spark."""
     for name in ("pyspark.sql", "pyspark.sql.connect.session"):
         module = sys.modules.get(name)
         session = module.SparkSession.getActiveSession() if module is not None else None
         if session is not None:
             return session
+    # Other threads than a notebook's have no active session, but its name.
+    return notebook_name("spark") if is_databricks() else None
+
+
+def default_session() -> Any:
+    """The Spark session of a notebook or job on Databricks; None anywhere else."""
+    return find_session() if is_databricks() else None
+
+
+def active_session() -> Any:
+    """Raises NotSupportedError where no Spark runs."""
+    session = find_session()
+    if session is not None:
+        return session
     raise NotSupportedError(
         "There is no active Spark session to make a frame in.",
         hint='Make one with SparkSession.builder.getOrCreate(), or ask for "pandas", "polars", "pyarrow" or "reader".',

@@ -17,7 +17,7 @@ class SqlOperations(Operations):
         self,
         query: str,
         featurestore: Optional[str] = None,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
         dialect: Optional[str] = None,

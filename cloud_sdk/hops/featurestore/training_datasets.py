@@ -97,7 +97,7 @@ class TrainingDatasetOperations(Operations):
         training_dataset: str,
         featurestore: Optional[str] = None,
         training_dataset_version: int = 1,
-        dataframe_type: str = "pandas",
+        dataframe_type: str = "default",
         *,
         as_: Optional[str] = None,
         split: Optional[str] = None,

@@ -18,6 +18,7 @@ from hops.featurestore.address import Address, is_ip_address, is_private
 from hops.featurestore.api_key import SecretText
 from hops.featurestore.arguments import as_json
 from hops.featurestore.errors import AnswerCutError, ConnectionFailedError, FeatureStoreError, NotConnectedError
+from hops.featurestore.hints import connection_hint
 from hops.featurestore.problems import error_from_answer
 from hops.featurestore.retries import RetryPolicy, may_retry, parse_retry_after
 
@@ -196,7 +197,7 @@ class Transport:
     def _no_answer(self, error: Exception, request: Request) -> ConnectionFailedError:
         return ConnectionFailedError(
             f"No answer from {self.address}: {error}",
-            hint=_connection_hint(str(error)),
+            hint=connection_hint(str(error)),
             request_id=request.headers["X-Request-Id"],
         )
 
@@ -269,11 +270,3 @@ def _read_all(answer: BaseHTTPResponse) -> Tuple[bytes, Optional[AnswerCutError]
         return answer.read(), None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         return b"", AnswerCutError(f"The answer broke off: {error}", request_id=answer.headers.get("X-Request-Id"))
-
-
-def _connection_hint(message: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in message:
-        return "The certificate was refused. Give trust_store_path the PEM file of the authority that issued it."
-    if "WRONG_VERSION_NUMBER" in message or "record layer failure" in message:
-        return "That port does not speak TLS; check host and port."
-    return "Check host and port, and whether this network (VPC, security group) reaches the gateway."

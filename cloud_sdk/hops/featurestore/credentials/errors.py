@@ -25,6 +25,18 @@ class AwsRoleNotFoundError(ApiKeyError):
     code = "aws-role-not-found"
 
 
+class DatabricksNotFoundError(ApiKeyError):
+    """It is not Databricks, or no part of it that may read secrets."""
+
+    code = "databricks-not-found"
+
+
+class ApiKeyNotFoundError(ApiKeyError):
+    """Every place was searched, and none has a key; says what each of them answered."""
+
+    code = "api-key-not-found"
+
+
 class SecretNotFoundError(ApiKeyError):
     """The secret store answers, but has no secret of these names."""
 

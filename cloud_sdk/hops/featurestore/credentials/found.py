@@ -26,12 +26,17 @@ class Gateway:
 
 @dataclass(frozen=True)
 class KeyRequest:
-    """`region` None leaves the region to boto3's own rules (environment, profile, instance)."""
+    """`region` None leaves the region to boto3's own rules (environment, profile, instance).
+
+    `scope` and `name` say which secret of Databricks it is, where that is not the usual one.
+    """
 
     project: str
     region: Optional[str] = None
     api_key_file: Optional[str] = None
     gateway: Optional[Gateway] = None
+    scope: Optional[str] = None
+    name: Optional[str] = None
 
 
 @dataclass(frozen=True)

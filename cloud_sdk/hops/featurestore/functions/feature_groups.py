@@ -15,7 +15,7 @@ from hops.featurestore.table_credentials import TableCredentials
 
 
 def get_featuregroup(
-    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "default",
     jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *, as_: Optional[str] = None,
     columns: Optional[Sequence[str]] = None, as_of: Any = None,
 ) -> Any:  # fmt: skip
@@ -111,7 +111,7 @@ def get_featuregroup_credentials(
 
 
 def get_featuregroup_partitions(
-    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "pandas",
+    featuregroup: str, featurestore: Optional[str] = None, featuregroup_version: int = 1, dataframe_type: Any = "default",
     *, as_: Optional[str] = None,
 ) -> Any:  # fmt: skip
     """A frame with the one column `partition`, holding `score=1/year=2019` as Hive prints it."""

@@ -15,7 +15,7 @@ from hops.featurestore.query_by_path import QueryByPath
 
 def get_feature(
     feature: str, featurestore: Optional[str] = None, featuregroup: Optional[str] = None, featuregroup_version: int = 1,
-    dataframe_type: Any = "pandas", jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *,
+    dataframe_type: Any = "default", jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *,
     as_: Optional[str] = None,
 ) -> Any:  # fmt: skip
     """One feature as a frame of one column.
@@ -32,7 +32,7 @@ def get_feature(
 def get_features(
     features: Sequence[str], featurestore: Optional[str] = None,
     featuregroups_version_dict: Optional[Mapping[str, int]] = None, join_key: Union[str, Sequence[str], None] = None,
-    dataframe_type: Any = "pandas", jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *,
+    dataframe_type: Any = "default", jdbc_args: Optional[Mapping[str, Any]] = None, online: bool = False, *,
     as_: Optional[str] = None, spine: Any = None, event_time: Optional[str] = None, lookback: Any = None,
     as_known: bool = False, joins: Optional[Mapping[str, Any]] = None, join_type: Optional[str] = None,
     as_of: Any = None,

@@ -21,7 +21,7 @@ def get_commits(
 
 def changes_between(
     featuregroup: str, from_version: Any, to_version: Any, featuregroup_version: int = 1,
-    featurestore: Optional[str] = None, dataframe_type: Any = "pandas", *, as_: Optional[str] = None,
+    featurestore: Optional[str] = None, dataframe_type: Any = "default", *, as_: Optional[str] = None,
 ) -> Any:  # fmt: skip
     """The rows that differ between two versions of the table (see `get_commits`), or between two times.
 

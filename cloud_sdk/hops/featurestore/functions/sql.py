@@ -10,7 +10,7 @@ from hops.featurestore.metadata import SqlExplanation
 
 
 def sql(
-    query: str, featurestore: Optional[str] = None, dataframe_type: Any = "pandas", online: bool = False, *,
+    query: str, featurestore: Optional[str] = None, dataframe_type: Any = "default", online: bool = False, *,
     as_: Optional[str] = None, dialect: Optional[str] = None,
 ) -> Any:  # fmt: skip
     """The answer of one SELECT, which may name every feature group that the project can read.

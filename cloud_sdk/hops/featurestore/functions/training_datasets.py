@@ -166,7 +166,7 @@ def _shape(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[..., Any]
 
 def get_training_dataset(
     training_dataset: str, featurestore: Optional[str] = None, training_dataset_version: int = 1,
-    dataframe_type: Any = "pandas", *, as_: Optional[str] = None, split: Optional[str] = None,
+    dataframe_type: Any = "default", *, as_: Optional[str] = None, split: Optional[str] = None,
     columns: Optional[Sequence[str]] = None,
 ) -> Any:  # fmt: skip
     """All rows, or those of one split, or an error; never a part of them. `dataframe_type` or `as_` as in `get_featuregroup`.
