@@ -112,6 +112,6 @@ def test_queries_stay_as_they_are(dialect: Dialect, sql: str) -> None:
 
 @EVERY
 def test_looking_early_takes_no_time(dialect: Dialect) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # of this process alone, whatever else runs
     dialect.require_query("SELECT " + "DATE(" * 30 + "'2020-01-01'" + ")" * 30)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2

@@ -248,9 +248,9 @@ class ConnectorService:
                     f"The storage connector is at revision {connector.revision}, not {expected_revision}."
                 )
             _require_secret_named(connector, command)
-            before = self._address(connector)
+            before = None if command.options is None else self._address(connector)
             self._apply(connector, command, sealed)
-            if self._address(connector) != before:
+            if command.options is not None and self._address(connector) != before:
                 self._require_empty(uow.session, context, project, connector)
             self._record(uow, context, Action.CONNECTOR_UPDATE, connector, options=connector.options)
             _commit_revision(uow)
