@@ -7,7 +7,8 @@ from app.api.schemas.connectors import (
     ConnectorTestSchema,
     ConnectorUpdateSchema,
 )
-from app.featurestore.connectors.service import ConnectorInfo, ConnectorTestInfo, CreateConnector, UpdateConnector
+from app.featurestore.connectors.infos import ConnectorInfo, ConnectorTestInfo
+from app.featurestore.connectors.service import CreateConnector, UpdateConnector
 from app.web.blueprint import Blueprint
 from app.web.etags import expected_revision
 from app.web.schemas import PageQuery

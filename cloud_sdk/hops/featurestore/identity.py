@@ -6,6 +6,7 @@ import re
 import warnings
 from datetime import datetime, timedelta, timezone
 
+from hops.featurestore.api_key import ApiKey
 from hops.featurestore.credentials.found import FoundKey
 from hops.featurestore.errors import ApiKeyError, NotAuthenticatedError
 from hops.featurestore.metadata import Identity, from_json
@@ -30,8 +31,7 @@ def confirm_identity(transport: Transport, project: str, found: FoundKey) -> Ide
     try:
         answer = transport.json(Request("GET", "/me"))
     except NotAuthenticatedError as error:
-        if found.is_stored:
-            _explain_refusal(error, project, found)
+        _explain_refusal(error, project, found)
         raise
     identity = from_json(Identity, answer)
     if identity.project != project:
@@ -47,6 +47,8 @@ def confirm_identity(transport: Transport, project: str, found: FoundKey) -> Ide
 
 def _explain_refusal(error: NotAuthenticatedError, project: str, found: FoundKey) -> None:
     """The gateway tells nobody why, so it is said which key it was and who can see its state."""
+    if not isinstance(found.key, ApiKey):
+        return  # a session says itself why
     key_id = _KEY_ID.match(found.key.reveal())
     named = f"API key {key_id[1]} from {found.store}" if key_id else f"text from {found.store}, which is no API key,"
     error.detail = f"The gateway does not accept the {named}: {found.name}."
