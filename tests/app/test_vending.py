@@ -287,6 +287,7 @@ def test_what_cloudtrail_will_show(world: World, seaweedfs: SeaweedFs, monkeypat
     assert request["RoleSessionName"].startswith(f"oast-{key_id}-")
     assert len(request["RoleSessionName"]) <= 64
     assert request["DurationSeconds"] == 900
-    [objects, listing] = json.loads(request["Policy"])["Statement"]
+    [objects, decrypting, listing] = json.loads(request["Policy"])["Statement"]
     assert objects["Action"] == ["s3:GetObject"]
+    assert decrypting["Condition"] == {"StringLike": {"kms:ViaService": ["s3.*.amazonaws.com"]}}
     assert listing["Action"] == ["s3:ListBucket"]

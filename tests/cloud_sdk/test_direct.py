@@ -267,8 +267,12 @@ def test_a_file_that_is_gone_is_an_error_and_never_fewer_rows(
         return original(self, store, part)
 
     monkeypatch.setattr(direct_files.DirectFiles, "open", opened)
-    with pytest.raises(AnswerCutError):
-        fs.get_featuregroup("by_city", as_="pyarrow")
+    try:
+        rows = fs.get_featuregroup("by_city", as_="pyarrow")
+    except AnswerCutError:
+        return
+    # Where that file came first nothing was given yet, and all of it comes through the gateway.
+    assert sorted(rows["id"].to_pylist()) == list(range(ROWS + 100))
 
 
 def test_another_file_in_its_place(fs: Connection, ways: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -116,6 +117,8 @@ def test_twenty_notebooks_connect_and_read_all_along_a_rotation(gateway: Served,
         working = [pool.submit(work) for _ in range(CLIENTS)]
         place = ("--publish", "--role", notebook, "--store", store, "--region", REGION)
         try:
+            while not seen:
+                time.sleep(0.05)
             second = gateway.oast("key", "rotate", "football", first["key_id"], "--overlap-hours", "1", *place)
             assert key_used(gateway, store) == second["key_id"]
         finally:

@@ -109,7 +109,10 @@ def _hmac(secret: bytes, algorithm: str = "sha256") -> Callable[[bytes], bytes]:
 
 
 def _resigned(**changes: Any) -> Callable[[Ground], str]:
-    return lambda ground: ground.sign(ground.claims(**changes))
+    """A change that is called is one of the time when it is made: this module is read long before."""
+    return lambda ground: ground.sign(
+        ground.claims(**{name: change() if callable(change) else change for name, change in changes.items()})
+    )
 
 
 def _headed(**header: Any) -> Callable[[Ground], str]:
@@ -191,8 +194,8 @@ FORGED: dict[str, Callable[[Ground], str]] = {
     ),
     "expired": _resigned(iat=_now(minutes=-20), nbf=_now(minutes=-20), exp=_now(minutes=-5)),
     "expired a minute ago": _resigned(iat=_now(minutes=-16), nbf=_now(minutes=-16), exp=_now(minutes=-1)),
-    "not yet valid": _resigned(nbf=_now(minutes=5)),
-    "made in the future": _resigned(iat=_now(minutes=5)),
+    "not yet valid": _resigned(nbf=lambda: _now(minutes=5)),
+    "made in the future": _resigned(iat=lambda: _now(minutes=5)),
     "for a year": _resigned(exp=_now(days=365)),
     "for an hour": _resigned(exp=_now(hours=1)),
     "expiry as text": _resigned(exp=str(_now(minutes=10))),
