@@ -260,7 +260,9 @@ def notebook(monkeypatch):
     displayed = []
     shell = SimpleNamespace(kernel=object(), execution_count=1)
     display = SimpleNamespace(display=lambda bundle, **_: displayed.append(bundle))
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell, display=display))
+    # matplotlib asks IPython's version when the first canvas of a process is made.
+    ipython = SimpleNamespace(get_ipython=lambda: shell, display=display, version_info=(9, 0, 0))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     return SimpleNamespace(displayed=displayed, shell=shell)
 
