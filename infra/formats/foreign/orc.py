@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.orc as pa_orc
 
 from infra.arrow_types import plain
@@ -40,6 +39,8 @@ class ForeignOrc:
 
 
 def _scanned(file: pa.Buffer) -> Iterator[pa.RecordBatch]:
+    import pyarrow.dataset as ds  # noqa: PLC0415 it brings pandas along
+
     scanner = ds.Scanner.from_fragment(
         ds.OrcFileFormat().make_fragment(file),
         batch_size=_ROWS_AT_ONCE,
