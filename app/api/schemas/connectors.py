@@ -30,7 +30,7 @@ class ConnectorSchema(Schema):
     secret_fingerprint = fields.String(allow_none=True)
 
 
-def _SecretText() -> fields.String:  # noqa: N802 a field of a schema
+def _secret_text() -> fields.String:
     """Never answered; whatever characters a secret has."""
     return fields.String(load_only=True, validate=validate.Length(min=1, max=_MAX_SECRET))
 
@@ -48,7 +48,7 @@ class ConnectorCreateSchema(CommandSchema):
     description = text(_MAX_DESCRIPTION)
     options = fields.Dict(keys=text(64), required=True)
     secret = text(_MAX_REFERENCE, allow_none=True)
-    secret_value = _SecretText()
+    secret_value = _secret_text()
 
     def build(self, data: dict[str, Any]) -> CreateConnector:
         return CreateConnector(**_with_value(data))
@@ -60,7 +60,7 @@ class ConnectorUpdateSchema(CommandSchema):
     description = text(_MAX_DESCRIPTION)
     options = fields.Dict(keys=text(64))
     secret = text(_MAX_REFERENCE, allow_none=True)
-    secret_value = _SecretText()
+    secret_value = _secret_text()
 
     def build(self, data: dict[str, Any]) -> UpdateConnector:
         return UpdateConnector(**_with_value(data), changes_secret=bool({"secret", "secret_value"} & data.keys()))
