@@ -127,6 +127,25 @@ def test_tags_that_are_refused_keep_nothing_from_working(
     assert "tags could not be written" in ready.run(*PUBLISH).output
 
 
+def test_the_policy_has_the_key_that_a_secret_is_under_already(ready: Oast, aws: Any) -> None:  # noqa: F811
+    """Terraform makes such secrets; without the statement the notebook could not read what was just published."""
+    arn = "arn:aws:kms:eu-west-1:123456789012:key/0f0f0f0f-0000-1111-2222-333333333333"
+    aws.create_secret(Name=NAME, SecretString="{}", KmsKeyId=arn)
+    first = ready.json(*PUBLISH)
+    assert first["policy"]["Statement"][1:] == [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}]
+    rotated = ready.json("key", "rotate", "football", first["key_id"], "--publish", *PLACE)
+    assert rotated["policy"] == first["policy"]
+    assert aws.describe_secret(SecretId=NAME)["KmsKeyId"] == arn
+
+
+@pytest.mark.parametrize("alias", ["alias/mine", "arn:aws:kms:eu-west-1:123456789012:alias/mine"])
+def test_an_alias_is_no_key_that_a_policy_could_name(ready: Oast, aws: Any, alias: str) -> None:  # noqa: F811
+    said = ready.run(*PUBLISH, "--kms-key", alias, code=1).output
+    assert "is an alias" in said
+    assert "KeyMetadata.Arn" in said
+    assert states(ready) == []
+
+
 def test_what_the_command_line_cannot_mean(ready: Oast, aws: Any) -> None:  # noqa: F811
     assert "is no tag" in ready.run(*PUBLISH, "--tag", "team", code=1).output
     assert "needs --role and --store" in ready.run("key", "rotate", "football", "k", "--publish", code=2).output
