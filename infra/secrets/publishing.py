@@ -155,7 +155,7 @@ def _tagged(tag: Callable[[], object]) -> bool:
 
 @contextmanager
 def _translated(service: str) -> Iterator[None]:
-    """Not chained: boto's errors can carry the request, and that holds the key."""
+    """Nothing of boto's error is printed with ours: it can carry the request, and that holds the key."""
     failure: KeyNotPublishedError | KeyPublishingUnknownError | None = None
     try:
         yield
@@ -169,7 +169,8 @@ def _translated(service: str) -> Iterator[None]:
     except BotoCoreError as error:
         failure = KeyPublishingUnknownError(f"AWS does not answer: {type(error).__name__}.")
     if failure is not None:
-        raise failure
+        # A `with` that is left by an error hangs it onto the next one, however far from its `except` that is raised.
+        raise failure from None
 
 
 def _of_answer(error: ClientError, service: str) -> KeyNotPublishedError | KeyPublishingUnknownError:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import boto3
 import pytest
 
 from infra.errors import InvalidInputError
-from infra.ports.publishing import KeyPlace
+from infra.ports.publishing import KeyPlace, KeyPublishingUnknownError
+from infra.secrets.publishing import _translated
 from tests.app.test_cli import KEY, Oast, oast, ready  # noqa: F401 - fixtures
 from tests.lab.aws import running_moto
 
@@ -150,6 +152,15 @@ def test_what_the_command_line_cannot_mean(ready: Oast, aws: Any) -> None:  # no
     assert "is no tag" in ready.run(*PUBLISH, "--tag", "team", code=1).output
     assert "needs --role and --store" in ready.run("key", "rotate", "football", "k", "--publish", code=2).output
     assert states(ready) == []
+
+
+def test_what_boto_says_is_not_printed_with_our_error() -> None:
+    from botocore.exceptions import HTTPClientError
+
+    key = "oast_live_" + "x" * 20
+    with pytest.raises(KeyPublishingUnknownError) as caught, _translated("ssm"):
+        raise HTTPClientError(error=f"a request with {key}")
+    assert key not in "".join(traceback.format_exception(caught.value))
 
 
 def test_no_credentials(ready: Oast, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
