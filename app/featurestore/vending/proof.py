@@ -115,6 +115,8 @@ class Proofs:
                     checks=_stored(proof.checks),
                 )
             )
+            # Only a first look can meet another one, and what that found nobody here knows.
+            uow.flush_or(VendingUnavailableError("Another process looked at the store just now.", retry_after=1))
             uow.commit()
 
     def _require_minter(self) -> Minter:

@@ -15,7 +15,7 @@ from app.featurestore.vending.models import ProjectVending
 from app.featurestore.vending.proof import ProofInfo, Proofs
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
-from infra.errors import GatewayError
+from infra.errors import ConflictError, GatewayError
 from infra.ports.vending import Credential, Level, Wanted
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
@@ -121,6 +121,7 @@ class VendingService:
                     changed_by=context.principal.name,
                 )
             )
+            uow.flush_or(ConflictError("Somebody else turned it on or off a moment ago."))
             self._audit.record(
                 uow.session,
                 context,
