@@ -9,7 +9,7 @@
 
 # COMMAND ----------
 
-# MAGIC %pip install "oasthouse-cloud-sdk[aws]"
+# MAGIC %pip install --no-deps /Volumes/main/football/libraries/oasthouse_cloud_sdk-0.1.0-py3-none-any.whl
 
 # COMMAND ----------
 

@@ -15,6 +15,8 @@ _WAREHOUSE: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:Abor
 _VENDED: Final = ["s3:GetObject", "s3:ListBucket", "kms:Decrypt"]
 # With a source identity, so that CloudTrail names project and key wherever a credential is used.
 _ASSUME: Final = ["sts:AssumeRole", "sts:SetSourceIdentity"]
+# In China AWS uses the one or the other, by service; nothing but S3 has such a name under either.
+_DOMAINS: Final = {"aws-cn": ("amazonaws.com", "amazonaws.com.cn")}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,13 @@ class Place:
 
     def arn(self, service: str, resource: str) -> str:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    def service_names(self, service: str) -> str | list[str]:
+        """As a condition takes them."""
+        first, *others = (
+            f"{service}.{self.region}.{each}" for each in _DOMAINS.get(self.partition, ("amazonaws.com",))
+        )
+        return [first, *others] if others else first
 
     def secret_arn(self, name: str) -> str:
         # AWS ends a secret's ARN with a hyphen and six characters of its own.
@@ -57,7 +66,7 @@ class WarehouseBucket:
         """The key through S3 only: who holds the role cannot decrypt anything else with it."""
         if self.kms_key_arn is None:
             return []
-        through = {"StringEquals": {"kms:ViaService": f"s3.{self.place.region}.amazonaws.com"}}
+        through = {"StringEquals": {"kms:ViaService": self.place.service_names("s3")}}
         return [{**_allow(actions, self.kms_key_arn), "Condition": through}]
 
 

@@ -57,10 +57,21 @@ class PublishedKey:
 
 @dataclass(frozen=True)
 class KeyOptions:
-    """`kms_key` None leaves the key that is there, for a new secret AWS's own."""
+    """`kms_key` None is AWS's own key; Secrets Manager goes on with the one that the secret has."""
 
     kms_key: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.kms_key is not None and is_alias(self.kms_key):
+            raise InvalidInputError(
+                f"{self.kms_key!r} is an alias, and no policy that names one lets a role use the key.",
+                hint=f"Give the key's ARN: aws kms describe-key --key-id {self.kms_key} --query KeyMetadata.Arn",
+            )
+
+
+def is_alias(kms_key: str) -> bool:
+    return kms_key.startswith("alias/") or ":alias/" in kms_key
 
 
 class KeyPublisher(Protocol):

@@ -19,6 +19,7 @@ from infra.ports.publishing import (
     KeyPublisher,
     KeyPublishingUnknownError,
     PublishedKey,
+    is_alias,
 )
 from infra.secrets.aws import AwsOptions
 
@@ -45,8 +46,8 @@ class _Aws:
             _ = self._place
             self._describe(place)
 
-    def _describe(self, place: KeyPlace) -> bool:
-        """Whether there is one; False, too, where only its reader may tell."""
+    def _describe(self, place: KeyPlace) -> Mapping[str, Any] | None:
+        """What is there; None, too, where only its reader may tell."""
         raise NotImplementedError
 
     @cached_property
@@ -65,10 +66,10 @@ class _Aws:
         return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
 
     def _key_arn(self, kms_key: str | None) -> str | None:
-        """Aliases name no resource of a policy."""
-        if kms_key is None or kms_key.startswith("arn:"):
-            return kms_key
-        return self._place.arn("kms", kms_key if "/" in kms_key else f"key/{kms_key}")
+        """As a policy names it; None for AWS's own, and for an alias that somebody else gave the secret."""
+        if kms_key is None or is_alias(kms_key):
+            return None
+        return kms_key if kms_key.startswith("arn:") else self._place.arn("kms", f"key/{kms_key}")
 
 
 class SecretsManagerPublisher(_Aws):
@@ -80,26 +81,29 @@ class SecretsManagerPublisher(_Aws):
         name, extra = key_secret_name(place.project, place.role), _kms("KmsKeyId", options)
         with _translated(self.service):
             text, where = json.dumps({FIELD: key.reveal()}), self._place
-            if self._describe(place):
+            found = self._describe(place)
+            if found is not None:
                 self._client.update_secret(SecretId=name, SecretString=text, **extra)
                 tagged = _tagged(lambda: self._client.tag_resource(SecretId=name, Tags=_tags(options.tags)))
             else:
                 self._client.create_secret(Name=name, SecretString=text, Tags=_tags(options.tags), **extra)
                 tagged = True
-        policy = read_one_secret(where, name, self._key_arn(options.kms_key))
+        policy = read_one_secret(where, name, self._key_arn(options.kms_key or (found or {}).get("KmsKeyId")))
         return PublishedKey("Secrets Manager", name, where.region, policy, tagged)
 
-    def _describe(self, place: KeyPlace) -> bool:
+    def _describe(self, place: KeyPlace) -> Mapping[str, Any] | None:
         try:
-            answer = self._client.describe_secret(SecretId=key_secret_name(place.project, place.role))
+            answer: Mapping[str, Any] = self._client.describe_secret(
+                SecretId=key_secret_name(place.project, place.role)
+            )
         except self._client.exceptions.ResourceNotFoundException:
-            return False
+            return None
         if answer.get("DeletedDate"):
             raise KeyNotPublishedError(
                 f"The secret {answer['Name']} waits for its deletion.",
                 hint=f"Take it back first: aws secretsmanager restore-secret --secret-id {answer['Name']}",
             )
-        return True
+        return answer
 
 
 class ParameterStorePublisher(_Aws):
@@ -122,8 +126,8 @@ class ParameterStorePublisher(_Aws):
         policy = read_one_parameter(where, name, self._key_arn(options.kms_key))
         return PublishedKey("Parameter Store", name, where.region, policy, tagged)
 
-    def _describe(self, place: KeyPlace) -> bool:  # noqa: ARG002 looking would need a right that writing does not
-        return False
+    def _describe(self, place: KeyPlace) -> None:  # noqa: ARG002 looking would need a right that writing does not
+        return None
 
 
 PUBLISHERS: Mapping[str, Callable[[AwsOptions], KeyPublisher]] = {
@@ -151,7 +155,7 @@ def _tagged(tag: Callable[[], object]) -> bool:
 
 @contextmanager
 def _translated(service: str) -> Iterator[None]:
-    """Not chained: boto's errors can carry the request, and that holds the key."""
+    """Nothing of boto's error is printed with ours: it can carry the request, and that holds the key."""
     failure: KeyNotPublishedError | KeyPublishingUnknownError | None = None
     try:
         yield
@@ -165,7 +169,8 @@ def _translated(service: str) -> Iterator[None]:
     except BotoCoreError as error:
         failure = KeyPublishingUnknownError(f"AWS does not answer: {type(error).__name__}.")
     if failure is not None:
-        raise failure
+        # A `with` that is left by an error hangs it onto the next one, however far from its `except` that is raised.
+        raise failure from None
 
 
 def _of_answer(error: ClientError, service: str) -> KeyNotPublishedError | KeyPublishingUnknownError:

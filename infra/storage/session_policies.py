@@ -19,7 +19,8 @@ _VERSION: Final = "2012-10-17"
 _OBJECT_ACTIONS: Final = {Level.READ: ("s3:GetObject",)}
 _WILDCARDS: Final = re.compile(r"[*?$]")
 _ROLE: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::[^:]*:role/.+")
-_DOMAINS: Final = {"aws-cn": "amazonaws.com.cn"}
+# In China AWS uses the one or the other, by service.
+_DOMAINS: Final = {"aws-cn": ("amazonaws.com", "amazonaws.com.cn")}
 _DENY_ALL: Final = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}
 
 Policy = dict[str, Any]
@@ -64,7 +65,7 @@ def _statements(places: Sequence[Place], level: Level, partition: str) -> Iterat
     objects = [f"{_bucket_arn(place, partition)}/{_literal(place.key)}/*" for place in places]
     yield {"Effect": "Allow", "Action": list(_OBJECT_ACTIONS[level]), "Resource": objects}
     # Objects may be under a customer's key. Which one it can be, the role says; that S3 asks, and for which object, is said here.
-    services = [f"s3.*.{_DOMAINS.get(partition, 'amazonaws.com')}"]
+    services = [f"s3.*.{domain}" for domain in _DOMAINS.get(partition, ("amazonaws.com",))]
     yield {
         "Effect": "Allow",
         "Action": ["kms:Decrypt"],

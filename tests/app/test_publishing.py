@@ -2,6 +2,7 @@
 
 import json
 import re
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,8 @@ import boto3
 import pytest
 
 from infra.errors import InvalidInputError
-from infra.ports.publishing import KeyPlace
+from infra.ports.publishing import KeyPlace, KeyPublishingUnknownError
+from infra.secrets.publishing import _translated
 from tests.app.test_cli import KEY, Oast, oast, ready  # noqa: F401 - fixtures
 from tests.lab.aws import running_moto
 
@@ -127,10 +129,38 @@ def test_tags_that_are_refused_keep_nothing_from_working(
     assert "tags could not be written" in ready.run(*PUBLISH).output
 
 
+def test_the_policy_has_the_key_that_a_secret_is_under_already(ready: Oast, aws: Any) -> None:  # noqa: F811
+    """Terraform makes such secrets; without the statement the notebook could not read what was just published."""
+    arn = "arn:aws:kms:eu-west-1:123456789012:key/0f0f0f0f-0000-1111-2222-333333333333"
+    aws.create_secret(Name=NAME, SecretString="{}", KmsKeyId=arn)
+    first = ready.json(*PUBLISH)
+    assert first["policy"]["Statement"][1:] == [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}]
+    rotated = ready.json("key", "rotate", "football", first["key_id"], "--publish", *PLACE)
+    assert rotated["policy"] == first["policy"]
+    assert aws.describe_secret(SecretId=NAME)["KmsKeyId"] == arn
+
+
+@pytest.mark.parametrize("alias", ["alias/mine", "arn:aws:kms:eu-west-1:123456789012:alias/mine"])
+def test_an_alias_is_no_key_that_a_policy_could_name(ready: Oast, aws: Any, alias: str) -> None:  # noqa: F811
+    said = ready.run(*PUBLISH, "--kms-key", alias, code=1).output
+    assert "is an alias" in said
+    assert "KeyMetadata.Arn" in said
+    assert states(ready) == []
+
+
 def test_what_the_command_line_cannot_mean(ready: Oast, aws: Any) -> None:  # noqa: F811
     assert "is no tag" in ready.run(*PUBLISH, "--tag", "team", code=1).output
     assert "needs --role and --store" in ready.run("key", "rotate", "football", "k", "--publish", code=2).output
     assert states(ready) == []
+
+
+def test_what_boto_says_is_not_printed_with_our_error() -> None:
+    from botocore.exceptions import HTTPClientError
+
+    key = "oast_live_" + "x" * 20
+    with pytest.raises(KeyPublishingUnknownError) as caught, _translated("ssm"):
+        raise HTTPClientError(error=f"a request with {key}")
+    assert key not in "".join(traceback.format_exception(caught.value))
 
 
 def test_no_credentials(ready: Oast, aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,16 +14,21 @@ from deltalake import DeltaTable
 from sqlalchemy import select, update
 
 from app.featurestore.feature_groups.models import FeatureGroup
+from app.settings import LoginSettings
 from infra.storage.vending import StsMinter
 from tenancy.audit.models import AuditEvent
 from tenancy.principals import Role
 from tenancy.projects.models import Project
+from tenancy.role_bindings.rules import BINDING_SCOPES
 from tenancy.scopes import Scope
 from tests.app.vending import CREDENTIALS, GROUP, ask, create_group, made_by, refusal, switch, vending_world
+from tests.keyless import REGION, SERVER, bind, signed
+from tests.lab.identity import ACCOUNT, running_identity_sts
 from tests.lab.seaweedfs import SeaweedFs
 from tests.world import ALL_SCOPES, World
 
 REFUSED = {"AccessDenied", "403"}
+ROLES = "/projects/football/role-bindings"
 
 
 @pytest.fixture
@@ -191,6 +196,33 @@ def test_a_longer_life_is_cut_to_what_is_left(tmp_path: Path, seaweedfs: Seaweed
     }
     assert timedelta(minutes=59) < lives["football"] <= timedelta(minutes=60)
     assert timedelta(minutes=28) < lives["rivals"] <= timedelta(minutes=30)
+
+
+def test_a_role_without_a_key_is_given_one_for_as_long_as_it_is_bound(tmp_path: Path, seaweedfs: SeaweedFs) -> None:
+    """Its session is shorter than any credential, and renewed; the scope has to be bound to it by name."""
+    with running_identity_sts() as sts:
+        login = LoginSettings(server_id=SERVER, regions=REGION, endpoint_url=sts.endpoint_url)
+        place = (tmp_path, seaweedfs.new_warehouse(), seaweedfs.endpoint_url)
+        world = vending_world(*place, login=login, seconds=3600)
+        sessions = {}
+        for role, scopes in {"Plain": BINDING_SCOPES, "Vended": (*BINDING_SCOPES, Scope.DATA_VEND)}.items():
+            bind(world, f"arn:aws:iam::{ACCOUNT}:role/{role}", scopes=scopes)
+            answer = world.call("POST", "/login/aws", json=signed(sts.role(role)))
+            sessions[role] = {"Authorization": f"Bearer {answer.json['token']}"}
+    world.share("venues", "football", expires_at=world.clock.now() + timedelta(minutes=20))
+    world.clock.ahead = timedelta(minutes=10)
+    made = world.call("POST", CREDENTIALS, json={}, headers=sessions["Vended"])
+    assert made.status_code == 200, made.json
+    left = datetime.fromisoformat(made.json["expires_at"]) - datetime.now(UTC)  # by the store's clock
+    assert timedelta(minutes=14) < left <= timedelta(minutes=15), "no longer, whatever keys are given"
+    assert refusal(world.call("POST", CREDENTIALS, json={}, headers=sessions["Plain"])) == (403, "scope-missing")
+    shared = CREDENTIALS.replace("football", "venues")
+    assert refusal(world.call("POST", shared, json={}, headers=sessions["Vended"])) == (409, "vending-off")
+    [bound] = [
+        each for each in world.call("GET", ROLES, world.key("football")).json["items"] if "Vended" in each["role_arn"]
+    ]
+    assert world.call("DELETE", f"{ROLES}/{bound['id']}", world.key("football")).status_code == 204
+    assert refusal(world.call("POST", CREDENTIALS, json={}, headers=sessions["Vended"])) == (401, "not-authenticated")
 
 
 def test_one_credential_for_one_question_and_no_other(world: World) -> None:

@@ -1,6 +1,9 @@
 """Whether the store holds credentials to their table is tried before anybody is given one, and daily."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,11 @@ import pytest
 from sqlalchemy import update
 
 from app.checks import vending_checks
-from app.featurestore.vending.models import VendingProof
-from app.featurestore.vending.proof import Proofs
-from app.settings import Settings
+from app.featurestore.vending import proof
+from app.featurestore.vending.models import ProjectVending, VendingProof
+from app.featurestore.vending.proof import Proofs, _id
+from app.settings import Settings, VendingSettings
+from infra.errors import GatewayError
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
 from infra.storage.vending import StsMinter
 from tests.app.vending import GROUP, ask, create_group, made_by, refusal, switch, vending_world
@@ -106,6 +111,33 @@ def test_a_silent_sts_is_asked_once_a_minute(
     assert len(looks) == 2
 
 
+def test_a_slow_store_is_not_waited_for_by_everybody(
+    tmp_path: Path, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows have other ways, and a process few threads."""
+    world = vending_world(tmp_path, seaweedfs.new_warehouse(), seaweedfs.endpoint_url)
+    original, began, go_on = StsMinter.probe, threading.Event(), threading.Event()
+
+    def probe(self: StsMinter) -> Any:
+        began.set()
+        assert go_on.wait(60)
+        return original(self)
+
+    monkeypatch.setattr(StsMinter, "probe", probe)
+    monkeypatch.setattr(proof, "_WAIT_SECONDS", 0.1)
+    key = world.key("football")
+    world.clock.ahead = timedelta(hours=25)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ask, world, key)
+        assert began.wait(60)
+        try:
+            assert refusal(ask(world)) == (503, "vending-unavailable")
+        finally:
+            go_on.set()
+        assert first.result(60).status_code == 200
+    assert ask(world).status_code == 200
+
+
 def test_a_gateway_without_a_role(tmp_path: Path, local_warehouse: Warehouse) -> None:
     world = make_world(tmp_path / "data", None, local_warehouse)
     world.projects("football")
@@ -117,3 +149,40 @@ def test_a_gateway_without_a_role(tmp_path: Path, local_warehouse: Warehouse) ->
     assert Settings(data_dir=tmp_path).vending.role is None
     assert vending_checks(world.container) == []
     assert world.container.vending_proofs.renew() is None
+
+
+def test_two_that_do_it_first_at_once(tmp_path: Path, postgres_url: str, seaweedfs: SeaweedFs) -> None:
+    """Neither looking at the store nor turning it on; SQLite lets nobody in meanwhile."""
+    vending = VendingSettings(role=ROLE_ARN, endpoint_url=seaweedfs.endpoint_url)
+    world = make_world(tmp_path / "data", postgres_url, seaweedfs.new_warehouse(), vending=vending)
+    world.project("football")
+    service, proofs, context = world.container.vending, world.container.vending_proofs, world.context("football")
+    assert proofs._minter is not None
+    now = world.clock.now()
+    switched = ProjectVending(project_id=context.principal.project_id, enabled=False, changed_at=now, changed_by="vera")
+    looked = VendingProof(id=_id(proofs._minter), minter="m", checked_at=now, passed=False, checks={"items": []})
+    for row, work, said in (
+        (switched, lambda: service.set(context, "football", enabled=True), "a moment ago"),
+        (looked, proofs.check, "just now"),
+    ):
+        with world.container.database.write() as uow, ThreadPoolExecutor(1) as pool:
+            uow.session.add(row)
+            uow.session.flush()
+            other = pool.submit(work)
+            _wait_for_a_lock(world)
+            uow.commit()
+            with pytest.raises(GatewayError, match=said):
+                other.result(60)
+    assert service.set(context, "football", enabled=True).enabled
+    assert proofs.check().passed
+    world.container.database.engine.dispose()
+
+
+def _wait_for_a_lock(world: World) -> None:
+    """Until somebody waits for what another transaction has written."""
+    for _ in range(600):
+        with world.container.database.engine.connect() as connection:
+            if connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one():
+                return
+        time.sleep(0.05)
+    pytest.fail("nobody waits")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.settings import VendingSettings
+from app.settings import LoginSettings, VendingSettings
 from infra.storage.location import Warehouse
 from tests.frames import frame_request
 from tests.lab.seaweedfs import ROLE_ARN
@@ -15,9 +15,11 @@ GROUP = "/projects/football/feature-groups/g/versions/1"
 CREDENTIALS = f"{GROUP}/credentials"
 
 
-def vending_world(tmp_path: Path, warehouse: Warehouse, endpoint_url: str, **changes: Any) -> World:
+def vending_world(
+    tmp_path: Path, warehouse: Warehouse, endpoint_url: str, *, login: LoginSettings | None = None, **changes: Any
+) -> World:
     vending = VendingSettings(role=ROLE_ARN, endpoint_url=endpoint_url, **changes)
-    world = make_world(tmp_path / "data", None, warehouse, vending=vending)
+    world = make_world(tmp_path / "data", None, warehouse, vending=vending, login=login or LoginSettings())
     world.projects("football", "venues", "rivals")
     for project in ("football", "venues"):
         for name in ("g", "h"):

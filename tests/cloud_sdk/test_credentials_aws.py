@@ -12,9 +12,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
+from botocore import configprovider
 from moto.server import ThreadedMotoServer
 
 from hops.featurestore.credentials import errors, find_key
+from hops.featurestore.credentials.aws import Aws
 from hops.featurestore.credentials.found import KeyRequest
 from hops.featurestore.errors import ApiKeyError, MissingExtraError
 from hops.featurestore.roles import AssumedRole, parse_assumed_role
@@ -46,6 +48,22 @@ def use_aws(monkeypatch, endpoint, **variables):
     }  # fmt: skip
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "host"), [(None, f"sts.{REGION}"), ("regional", f"sts.{REGION}"), ("legacy", "sts")], ids=str
+)
+def test_sts_is_asked_in_the_region(monkeypatch, said, host):
+    """A VPC without a way out has an endpoint for that one. Images come with boto3 that by itself asks the STS of all regions."""
+    use_aws(monkeypatch, "")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    name = "sts_regional_endpoints"
+    found = configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES[name]
+    monkeypatch.setitem(configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES, name, (*found[:2], "legacy", *found[3:]))
+    monkeypatch.delenv("AWS_STS_REGIONAL_ENDPOINTS", raising=False)
+    if said:
+        monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", said)
+    assert Aws(REGION).client("sts").meta.endpoint_url == f"https://{host}.amazonaws.com"
 
 
 class Account:

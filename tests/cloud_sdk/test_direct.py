@@ -218,11 +218,42 @@ def test_credentials_are_renewed_before_they_end(world: World, fs: Connection, w
     reader.read_next_batch()
     files = reader._source._files  # type: ignore[attr-defined]
     assert files._issue == 1
-    files._credentials = _ending(files._credentials)
+    files._credentials, files._ask_again_at = _ending(files._credentials), 0.0
     assert sum(batch.num_rows for batch in reader) > 0
     assert files._issue == 2
     assert _asked(world) == asked + 2
     assert ways == ["DirectSource"]
+
+
+def test_what_was_given_holds_where_no_more_is_given(world: World, fs: Connection, caplog: Any) -> None:
+    """Five minutes before the end: neither a switch nor a gateway that is away breaks off what is being read."""
+    key, switch = world.key("football"), "/projects/football/vending"
+    reader = fs.get_featuregroup("by_city", as_="reader")
+    rows = reader.read_next_batch().num_rows
+    files = reader._source._files  # type: ignore[attr-defined]
+    files._credentials, files._ask_again_at = _ending(files._credentials), 0.0
+    assert world.call("PUT", switch, key, json={"enabled": False}).status_code == 200
+    try:
+        with caplog.at_level(logging.WARNING, "hops"):
+            rows += sum(batch.num_rows for batch in reader)
+    finally:
+        assert world.call("PUT", switch, key, json={"enabled": True}).status_code == 200
+    assert rows == ROWS + 100
+    assert files._issue == 1
+    assert caplog.text.count("could not be renewed yet") == 1
+
+
+def test_a_clock_that_is_minutes_ahead_asks_no_more_often(
+    world: World, fs: Connection, ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To it every credential ends at once."""
+    monkeypatch.setattr(direct_files.TableCredentials, "seconds_left", property(lambda _: 100.0))
+    asked = _asked(world)
+    with fs.get_featuregroup("by_city", as_="reader") as rows:
+        assert sum(batch.num_rows for batch in rows) == ROWS + 100
+    assert fs.get_featuregroup("by_city", as_="pyarrow").num_rows == ROWS + 100
+    assert _asked(world) == asked + 2
+    assert ways == ["DirectSource"] * 2
 
 
 def _ending(made: Any) -> Any:

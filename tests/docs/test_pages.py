@@ -108,6 +108,20 @@ def test_commands_that_a_page_names_exist(page: Path) -> None:
 
 
 @each_page
+def test_options_of_commands_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for line in [*spans(text), *"\n".join(fences(text, "bash")).splitlines()]:
+        for words in re.findall(r"(?:^|[(;|& ])oast( [a-z].*)", line):
+            command: click.Command = main
+            for word in words.split():
+                if isinstance(command, click.Group):
+                    command = command.commands.get(word, command)
+                elif word.startswith("--"):
+                    known = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+                    assert word.partition("=")[0] in known, line
+
+
+@each_page
 def test_make_targets_that_a_page_names_exist(page: Path) -> None:
     makefile = read("Makefile")
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)

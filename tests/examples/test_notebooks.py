@@ -54,6 +54,13 @@ def test_a_notebook_uses_public_names_and_arguments_that_exist(path):
         inspect.signature(getattr(fs, name)).bind(*call.args, **keywords)
 
 
+@notebooks
+def test_a_notebook_installs_a_file_and_no_name(path):
+    """No index has the SDK: whoever gives a package there its name would run with the notebook's role."""
+    [line] = [line for line in path.read_text(encoding="utf-8").splitlines() if "pip install" in line]
+    assert re.search(r"install [a-z -]*[./]\S*/oasthouse_cloud_sdk-[\w.]+-py3-none-any\.whl", line), line
+
+
 def test_the_notebook_is_a_clean_one():
     notebook = json.loads((EXAMPLES / "sagemaker.ipynb").read_text(encoding="utf-8"))
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)

@@ -121,6 +121,18 @@ def test_a_policy_is_of_its_own_partition_only() -> None:
     assert not allows(session_policy([place], Level.READ, "aws-cn"), asked)
 
 
+def test_s3_may_decrypt_under_each_name_that_it_may_have_there() -> None:
+    names = {"aws": ["amazonaws.com"], "aws-us-gov": ["amazonaws.com"], "aws-cn": ["amazonaws.com", "amazonaws.com.cn"]}
+    for partition, domains in names.items():
+        policy = session_policy([Place("lake-one", "wh/a")], Level.READ, partition)
+        region = {"aws-cn": "cn-north-1"}.get(partition, "eu-west-1")
+        for domain in ("amazonaws.com", "amazonaws.com.cn", "example.com"):
+            for service in ("s3", "ec2"):
+                via = {"kms:ViaService": f"{service}.{region}.{domain}"}
+                asked = Asked("kms:Decrypt", f"arn:{partition}:kms:{region}:1:key/k", via)
+                assert allows(policy, asked) is (service == "s3" and domain in domains), (partition, domain, service)
+
+
 @pytest.mark.parametrize(
     ("role", "partition"),
     [

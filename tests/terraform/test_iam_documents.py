@@ -29,7 +29,7 @@ CASES: dict[str, dict[str, Any]] = {
         "notebooks": {name: {k: v for k, v in of.items() if k != "attach"} for name, of in NOTEBOOKS.items()},
     },
     "deep-prefix": {"warehouse_prefix": "data/features", "warehouse_kms_key_arn": KEY},
-    "china": {"place": CHINA, "warehouse_prefix": "oasthouse"},
+    "china": {"place": CHINA, "warehouse_prefix": "oasthouse", "warehouse_kms_key_arn": KEY},
 }
 
 
@@ -91,6 +91,15 @@ def _of_notebook(place: iam.Place, notebook: dict[str, Any]) -> iam.Document:
 @pytest.mark.parametrize("case", list(CASES))
 def test_terraform_and_the_code_write_the_same_documents(of_terraform: dict[str, Any], case: str) -> None:
     assert of_terraform[case] == _of_the_code(CASES[case])
+
+
+def test_the_key_is_used_through_s3_as_it_may_be_called_there(of_terraform: dict[str, Any]) -> None:
+    """A condition on another name lets nothing through: no object could be read."""
+    names = ["s3.cn-north-1.amazonaws.com", "s3.cn-north-1.amazonaws.com.cn"]
+    for case, service in (("deep-prefix", f"s3.{REGION}.amazonaws.com"), ("china", names)):
+        for role in ("gateway", "vending", "vending_boundary"):
+            found = [each.get("Condition", {}).get("StringEquals") for each in of_terraform[case][role]["Statement"]]
+            assert {"kms:ViaService": service} in found, (case, role)
 
 
 def test_roles_are_given_these_documents(production: Applied) -> None:

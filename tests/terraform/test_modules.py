@@ -59,6 +59,12 @@ def test_what_checkov_passes_over_says_why(file: Path) -> None:
 
 
 @each_file
+def test_nothing_names_a_part_of_aws(file: Path) -> None:
+    """Elsewhere than in `aws` such an ARN leads nowhere."""
+    assert not re.search(r"\barn:aws[a-z-]*:", file.read_text())
+
+
+@each_file
 def test_nothing_names_an_account_or_a_key(file: Path) -> None:
     text = re.sub(r"123456789012|\(docs/[a-z]+\.md\)", "", file.read_text())
     assert not re.search(r"\b\d{12}\b|AKIA|aws_access_key|BEGIN (RSA|PRIVATE)", text)

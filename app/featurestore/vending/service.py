@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from app.featurestore.vending.models import ProjectVending
 from app.featurestore.vending.proof import ProofInfo, Proofs
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
-from infra.errors import GatewayError
+from infra.errors import ConflictError, GatewayError
 from infra.ports.vending import Credential, Level, Wanted
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
@@ -24,6 +24,7 @@ from tenancy.principals import Principal, RequestContext
 
 SHORTEST: Final = timedelta(minutes=15)
 """STS gives nothing shorter."""
+_UNENDING: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class VendingService:
                     changed_by=context.principal.name,
                 )
             )
+            uow.flush_or(ConflictError("Somebody else turned it on or off a moment ago."))
             self._audit.record(
                 uow.session,
                 context,
@@ -140,7 +142,7 @@ class VendingService:
             found = FeatureGroupRepository(session).get(access.project_id, group.name, group.version)
             location = _location(session, access, found)
             _require_switch(session, access)
-        ends = min(filter(None, (principal.expires_at, access.expires_at)))
+        ends = _ends(principal, access)
         self._left(ends)
         return _Decided(access, group, location, ends)
 
@@ -156,9 +158,13 @@ class VendingService:
     def _wanted(self, principal: Principal, decided: Sequence[_Decided], level: Level) -> Wanted:
         ends = min(each.ends for each in decided)
         # In whole minutes, so that of two requests one credential can come.
-        seconds = min(self._seconds, self._left(ends) // timedelta(minutes=1) * 60)
+        seconds = min(self._longest(principal), self._left(ends) // timedelta(minutes=1) * 60)
         locations = tuple(each.location for each in decided)
         return Wanted(locations, level, principal.project or "", principal.key_id, seconds, ends)
+
+    def _longest(self, principal: Principal) -> int:
+        # A session that leaks ends within minutes, and shall be worth little more.
+        return self._seconds if principal.binding_id is None else SHORTEST.seconds
 
     def _record(self, context: RequestContext, decided: Sequence[_Decided], wanted: Wanted, policy: str) -> None:
         with self._database.write() as uow:
@@ -191,6 +197,15 @@ class VendingService:
         except GatewayError as error:
             return error.detail
         return ""
+
+
+def _ends(principal: Principal, access: Access) -> datetime:
+    """When what lets the caller in is over. Not so a session: it goes on for as long as its role is bound.
+
+    By itself it is over sooner than any credential, so whoever logged in without a key would never be given one.
+    """
+    ends = principal.expires_at if principal.binding_id is None else None
+    return min(filter(None, (ends, access.expires_at)), default=_UNENDING)
 
 
 def _together(decided: Sequence[_Decided], fit: Callable[[Sequence[str]], bool]) -> list[list[_Decided]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
     from hops.featurestore.manifests import Part
 
+log = logging.getLogger("hops")
+
 _RENEWED_BEFORE = 300.0  # seconds
+_PAUSE = 30.0  # seconds between two askings for credentials that do not end yet
 _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
 
@@ -31,6 +36,7 @@ class DirectFiles:
         self._store: Any = None
         self._credentials: Optional[TableCredentials] = None
         self._issue = 0
+        self._ask_again_at = 0.0
 
     def open(self, store: Any, part: Part) -> pa.NativeFile:
         """Raises OSError."""
@@ -49,15 +55,32 @@ class DirectFiles:
     def current(self) -> Tuple[Any, int]:
         """The store, and the issue of the credentials that it is read with. Raises what the gateway refuses with."""
         with self._lock:
-            if self._store is None or self._is_ending:
-                self._credentials = self._ask()
-                self._store = _store(self._credentials)
-                self._issue += 1
+            if self._store is None:
+                self._take()
+            elif self._is_ending:
+                self._take_early()
             return self._store, self._issue
+
+    def _take(self) -> None:
+        try:
+            made = self._ask()
+            self._store, self._credentials = _store(made), made
+            self._issue += 1
+        finally:
+            self._ask_again_at = time.monotonic() + _PAUSE
+
+    def _take_early(self) -> None:
+        """What was given holds to its end, whoever refuses more; the store says when that is."""
+        try:
+            self._take()
+        except FeatureStoreError as error:
+            log.warning("The credentials for S3 could not be renewed yet: %s", error.detail)
 
     @property
     def _is_ending(self) -> bool:
-        return self._credentials is None or self._credentials.seconds_left < _RENEWED_BEFORE
+        """As this machine's clock has it, which may be minutes off: then the new ones seem to end as well."""
+        is_over = self._credentials is None or self._credentials.seconds_left < _RENEWED_BEFORE
+        return is_over and time.monotonic() >= self._ask_again_at
 
     def _ask(self) -> TableCredentials:
         headers = {"Content-Type": "application/json"}

@@ -1,5 +1,6 @@
 # Gateway and workers on Fargate: one image, no machine to keep, no key of AWS anywhere but the role of the task.
 
+data "aws_partition" "this" {}
 data "aws_region" "this" {}
 
 # Made here, so that it is encrypted and ends: ECS would make it without either.

@@ -41,7 +41,7 @@ resource "aws_sfn_state_machine" "restart" {
             (service) = {
               Type       = "Task"
               End        = true
-              Resource   = "arn:aws:states:::aws-sdk:ecs:updateService"
+              Resource   = "arn:${data.aws_partition.this.partition}:states:::aws-sdk:ecs:updateService"
               Parameters = { Cluster = aws_ecs_cluster.this.name, Service = service, ForceNewDeployment = true }
               Retry      = [{ ErrorEquals = ["States.ALL"], IntervalSeconds = 30, MaxAttempts = 5, BackoffRate = 2 }]
             }

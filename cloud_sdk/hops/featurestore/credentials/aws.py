@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Optional, Tuple, Union
@@ -56,9 +57,7 @@ class Aws:
     def client(self, service: str) -> Any:
         boto3, config = require("boto3"), require("botocore.config")
         limits = config.Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
-        client, failure = _botocore(
-            lambda: boto3.session.Session().client(service, region_name=self.region, config=limits)
-        )
+        client, failure = _botocore(lambda: _session(boto3).client(service, region_name=self.region, config=limits))
         if failure is not None:
             raise _setup_error(failure)
         return client
@@ -113,6 +112,14 @@ def frozen_credentials(session: Any) -> Any:
             hint='Run under an IAM role, or use secrets_store="local" with api_key_file.',
         )
     return found
+
+
+def _session(boto3: Any) -> Any:
+    """Asks STS in the region, as newer boto3 does by itself: a VPC without a way out has no endpoint for that of all regions."""
+    core, name = require("botocore.session").get_session(), "sts_regional_endpoints"
+    if not os.environ.get(f"AWS_{name.upper()}") and name not in core.get_scoped_config():
+        core.set_config_variable(name, "regional")
+    return boto3.session.Session(botocore_session=core)
 
 
 def _botocore(call: Callable[[], Any]) -> Tuple[Any, Optional[Exception]]:

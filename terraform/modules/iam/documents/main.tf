@@ -6,6 +6,12 @@ locals {
   objects_arn = var.warehouse_prefix == "" ? "${local.bucket_arn}/*" : "${local.bucket_arn}/${var.warehouse_prefix}/*"
   in_place    = "${var.region}:${var.account_id}"
 
+  # In China AWS uses the one or the other, by service; nothing but S3 has such a name under either.
+  of_s3 = {
+    aws-cn = ["s3.${var.region}.amazonaws.com", "s3.${var.region}.amazonaws.com.cn"]
+    others = "s3.${var.region}.amazonaws.com"
+  }
+
   # The key through S3 only: who holds the role cannot decrypt anything else with it.
   key_of_objects = {
     for use, actions in { gateway = ["kms:Decrypt", "kms:GenerateDataKey"], vending = "kms:Decrypt" } : use => [
@@ -13,7 +19,7 @@ locals {
         Effect    = "Allow"
         Action    = actions
         Resource  = arn
-        Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+        Condition = { StringEquals = { "kms:ViaService" = local.of_s3[var.partition == "aws-cn" ? "aws-cn" : "others"] } }
       } if arn != null
     ]
   }
