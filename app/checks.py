@@ -96,9 +96,8 @@ def database_check(container: Container) -> Check:
     fault = find_schema_fault(container.database.engine)
     if fault:
         return Check("database", passed=False, detail=f"{url}: {fault}", fix=_database_fix(fault))
-    with container.database.engine.connect() as connection:
-        dialect = connection.dialect
-        version = ".".join(map(str, dialect.server_version_info or ()))
+    dialect = container.database.engine.dialect
+    version = ".".join(map(str, dialect.server_version_info or ()))
     return Check("database", passed=True, detail=f"{url}: {dialect.name} {version}, revision {needed_revision()}")
 
 

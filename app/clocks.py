@@ -66,8 +66,10 @@ def _endpoints(settings: Settings) -> Iterator[str]:
     warehouse = settings.warehouse
     if settings.resolved_warehouse_url.startswith("s3://"):
         yield open_s3_client(S3Options(warehouse.region, warehouse.endpoint_url)).meta.endpoint_url
-    texts = (settings.pepper, settings.database_url, settings.database_password, settings.secrets.key)
-    if any(text is not None and text.get_secret_value().startswith("aws-") for text in texts):
+    of_database = (settings.database_url, settings.database_password)
+    of_others = (settings.pepper, settings.spark.remote, settings.secrets.key, settings.secrets.old_key)
+    named = [text.get_secret_value() for text in (*of_database, *of_others) if text is not None]
+    if settings.secrets.kms_key or any(text.startswith("aws-") for text in named):
         place = AwsOptions(settings.secrets.aws_region, settings.secrets.aws_endpoint_url)
         yield open_secrets_client("secretsmanager", place).meta.endpoint_url
     for region in sorted(settings.login.listed_regions):

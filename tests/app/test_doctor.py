@@ -191,6 +191,21 @@ def test_silence_ends_and_all_else_is_looked_at(tmp_path: Path, monkeypatch: pyt
     assert checks["files"].passed
 
 
+def test_a_database_that_is_silent_is_given_up(tmp_path: Path) -> None:
+    over = threading.Event()
+    with fake_server(lambda _: over.wait(60)) as port:
+        settings = gateway(tmp_path, database_url=f"postgresql://me:{CANARY}@127.0.0.1:{port}/oasthouse")
+        started = time.monotonic()
+        checks = by_name(examine(settings))
+        took = time.monotonic() - started
+        over.set()
+    # One time-out of a connection: what else would ask the database is left out.
+    assert took < 5 + 5
+    assert failed(list(checks.values())) == {"database"}
+    assert "worker" not in checks
+    assert checks["files"].passed
+
+
 # secrets of connectors
 
 

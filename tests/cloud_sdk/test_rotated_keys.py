@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import sys
 import threading
 
 import boto3
@@ -17,6 +18,7 @@ from hops.featurestore.retries import RetryPolicy
 from tests.cloud_sdk.gateway import KEY, Gateway, json_reply, me, page, problem, serving
 from tests.cloud_sdk.test_credentials_aws import sdk_account, sdk_moto  # noqa: F401 - fixtures
 from tests.cloud_sdk.test_destinations import blank  # noqa: F401 - fixture
+from tests.lab.databricks_runtime import dbutils_of, ipython_with
 
 FRESH = KEY.replace("0123456789", "9876543210")
 GROUPS = "/projects/football/feature-groups"
@@ -96,6 +98,15 @@ def test_a_file_and_a_profile_are_read_again(blank, strict, strict_url, sdk_key_
             by_profile.get_featuregroups()
         write(FRESH)
         by_profile.get_featuregroups()
+
+
+def test_a_secret_scope_is_read_again(blank, strict, strict_url):  # noqa: F811
+    scope = {"football": KEY}
+    blank.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
+    blank.setitem(sys.modules, "IPython", ipython_with(dbutils=dbutils_of({"hopsworks": scope})))
+    with open_connection(strict_url, "football", secrets_store="databricks", quiet=True) as connection:
+        strict.takes = scope["football"] = FRESH
+        assert connection.get_featuregroups() == []
 
 
 def test_of_many_threads_one_reads(strict, strict_url, sdk_key_file, monkeypatch):
