@@ -148,7 +148,8 @@ def test_the_command_line_says_which_setting(tmp_path: Path, files: Path, monkey
     assert refused.exit_code == 1
     assert '"setting-secret-unusable"' in refused.output
     looked = CliRunner().invoke(cli.main, ["doctor"])
-    assert "OAST_PEPPER names a secret" in looked.output
+    assert "secret OAST_PEPPER" in looked.output
+    assert "no such file" in looked.output
     configure_logs("error")
 
 
