@@ -1,9 +1,7 @@
-"""What a container starts with: secrets that its platform hands over as variables become what the gateway reads.
+"""What a container starts with.
 
-No settings, and gone from the environment before the gateway starts:
-
-- OASTHOUSE_PEPPER is written into the pepper's file, mode 0600.
-- OASTHOUSE_DATABASE_PASSWORD goes into OAST_DATABASE_URL, which is given without one.
+OASTHOUSE_PEPPER, a secret that its platform hands over, is written into the pepper's file, mode 0600, and gone from the
+environment before the gateway starts: no setting holds it. The database's password is a setting, OAST_DATABASE_PASSWORD.
 
 In place of a command, `setup` runs `oast init` and `new-operator-key` runs `oast operator create`: the key goes into the secret
 OASTHOUSE_OPERATOR_KEY_SECRET and nowhere else, since what is printed stays in a log.
@@ -14,7 +12,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import quote
 
 KEY_MAKERS = {"setup": ["oast", "init"], "new-operator-key": ["oast", "operator", "create"]}
 
@@ -29,23 +26,11 @@ def main() -> None:
         path = Path(os.environ.get("OAST_PEPPER_FILE", data / "pepper"))
         path.unlink(missing_ok=True)
         path.write_text(f"{pepper.strip()}\n", encoding="ascii")
-    password = os.environ.pop("OASTHOUSE_DATABASE_PASSWORD", None)
-    if password is not None:
-        os.environ["OAST_DATABASE_URL"] = with_password(os.environ["OAST_DATABASE_URL"], password)
     command = sys.argv[1:] or ["oast", "serve"]
     if command[0] in KEY_MAKERS:
         store_key([*KEY_MAKERS[command[0]], *command[1:]], os.environ.pop("OASTHOUSE_OPERATOR_KEY_SECRET"))
     else:
         os.execvp(command[0], command)  # noqa: S606 the command is whoever started the container's
-
-
-def with_password(url: str, password: str) -> str:
-    """`url` names a user and no password."""
-    scheme, _, rest = url.partition("://")
-    user, at, place = rest.partition("@")
-    if not at or ":" in user:
-        raise SystemExit("error: OAST_DATABASE_URL has to be postgresql://user@host/name, without a password.")
-    return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
 def store_key(command: list[str], secret: str) -> None:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from app.container import Container
-from app.readiness import find_schema_fault
+from app.readiness import find_schema_fault, needed_revision
 from app.server import require_safe_listener
 from app.settings import Settings, unknown_variables
 from infra.errors import GatewayError
@@ -22,19 +22,25 @@ class Check:
 
 
 def run_checks(container: Container) -> list[Check]:
-    """Reaching here means that the settings are valid and the pepper is usable."""
-    settings = container.settings
+    """What `oast serve` insists on."""
     return [
-        _settings_check(),
-        _listener_check(settings),
-        _limits_check(settings),
-        _programs_check(container),
-        _login_check(settings),
-        Check("pepper", passed=True, detail="a secret" if settings.pepper else str(settings.resolved_pepper_file)),
-        _database_check(container),
-        _warehouse_check(container),
-        *_cluster_checks(container),
+        *setting_checks(container.settings),
+        program_check(container),
+        pepper_check(container.settings),
+        database_check(container),
+        warehouse_check(container),
+        *cluster_checks(container),
     ]
+
+
+def setting_checks(settings: Settings) -> list[Check]:
+    """Of what needs no other part."""
+    return [_settings_check(), _listener_check(settings), _limits_check(settings), _login_check(settings)]
+
+
+def pepper_check(settings: Settings) -> Check:
+    """Without a usable one there is no container, and this is not reached."""
+    return Check("pepper", passed=True, detail="a secret" if settings.pepper else str(settings.resolved_pepper_file))
 
 
 def _settings_check() -> Check:
@@ -79,21 +85,23 @@ def _login_check(settings: Settings) -> Check:
     )
 
 
-def _programs_check(container: Container) -> Check:
+def program_check(container: Container) -> Check:
     # A file that is not valid ends every command before this.
     path, count = container.settings.jobs.programs, container.programs.count
     return Check("programs", passed=True, detail=f"{path}: {count}" if path else "none; OAST_JOBS__PROGRAMS is not set")
 
 
-def _database_check(container: Container) -> Check:
+def database_check(container: Container) -> Check:
     url = container.database.engine.url.render_as_string(hide_password=True)
     fault = find_schema_fault(container.database.engine)
     if fault:
         return Check("database", passed=False, detail=f"{url}: {fault}", fix=_database_fix(fault))
-    return Check("database", passed=True, detail=url)
+    dialect = container.database.engine.dialect
+    version = ".".join(map(str, dialect.server_version_info or ()))
+    return Check("database", passed=True, detail=f"{url}: {dialect.name} {version}, revision {needed_revision()}")
 
 
-def _warehouse_check(container: Container) -> Check:
+def warehouse_check(container: Container) -> Check:
     url = container.settings.resolved_warehouse_url
     try:
         container.store.probe()
@@ -104,7 +112,7 @@ def _warehouse_check(container: Container) -> Check:
     return Check("warehouse", passed=True, detail=f"{url}: writes, and refuses a second create of one object")
 
 
-def _cluster_checks(container: Container) -> list[Check]:
+def cluster_checks(container: Container) -> list[Check]:
     """None where the operator has no cluster."""
     if container.cluster is None:
         return []

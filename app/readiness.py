@@ -49,7 +49,11 @@ def find_schema_fault(engine: Engine) -> str | None:
             current = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
         return f"The database does not answer: {type(error).__name__}."
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    head = needed_revision()
     if current != head:
         return f"The database is at revision {current}, this gateway needs {head}. Run `oast db upgrade`."
     return None
+
+
+def needed_revision() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -5,15 +5,11 @@ import signal
 import click
 
 from app.bootstrap import build_container
-from app.checks import Check, run_checks, vending_checks
+from app.doctor import examine
 from app.fsck import check_consistency
 from app.settings import Settings
-from app.standing import run_standing_checks
 from app.terminal import Output, with_json
-from infra.crypto import PepperUnusableError
-from infra.errors import GatewayError
 from infra.observability.logs import configure_logs
-from infra.ports.executors import ProgramsNotValidError
 
 
 @click.command("worker")
@@ -35,8 +31,8 @@ def worker_command(output: Output, *, of: int | None) -> None:
 @click.command("doctor")
 @with_json
 def doctor_command(output: Output) -> None:
-    """Check settings, pepper, database and warehouse; say how to mend what fails."""
-    checks = _doctor_checks()
+    """Look at settings, secrets, clocks, database, warehouse and worker; say how to mend what fails."""
+    checks = examine(Settings())
     output.rows(checks, ["name", "passed", "detail", "fix"])
     if not all(check.passed for check in checks):
         raise SystemExit(1)
@@ -62,21 +58,6 @@ def fsck_command(output: Output, *, deep: bool, repair: bool) -> None:
         output.note(f"{mark}: {finding.subject} {finding.detail}\n       {finding.fix}")
     if not report.is_clean:
         raise SystemExit(1)
-
-
-def _doctor_checks() -> list[Check]:
-    try:
-        container = build_container(Settings())
-        try:
-            return [*run_checks(container), *vending_checks(container), *run_standing_checks(container)]
-        finally:
-            container.database.engine.dispose()
-    except PepperUnusableError as error:
-        return [Check("pepper", passed=False, detail=error.detail, fix=error.hint or "")]
-    except ProgramsNotValidError as error:
-        return [Check("programs", passed=False, detail=error.detail, fix=error.hint or "see docs/jobs.md")]
-    except GatewayError as error:
-        return [Check("settings", passed=False, detail=error.detail, fix=error.hint or "see docs/settings.md")]
 
 
 @click.group("secrets")

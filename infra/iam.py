@@ -70,6 +70,10 @@ class WarehouseBucket:
         return [{**_allow(actions, self.kms_key_arn), "Condition": through}]
 
 
+def partition_of(region: str) -> str:
+    return next((f"aws-{part}" for part in ("cn", "us-gov") if region.startswith(f"{part}-")), "aws")
+
+
 def key_secret_name(project: str, role: str) -> str:
     """Where a notebook's role finds its API key in Secrets Manager."""
     return f"hopsworks/project/{project}/role/{role}"

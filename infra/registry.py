@@ -25,5 +25,14 @@ class Registry(Generic[T]):
             for point in entry_points(group=self._group, name=name):
                 self._known[name] = point.load()()
         if name not in self._known:
-            raise InvalidInputError(f"There is no {self._group.rpartition('.')[2]} {name!r}.", candidates=tuple(self))
+            raise InvalidInputError(
+                f"This gateway knows no {self._one} {name!r}.",
+                hint=f"Its operator adds others with packages that have an entry point in {self._group!r}.",
+                candidates=tuple(self),
+            )
         return self._known[name]
+
+    @property
+    def _one(self) -> str:
+        """The group's name as a person says it: `oasthouse.job_kinds` holds job kinds."""
+        return self._group.rpartition(".")[2].removesuffix("s").replace("_", " ")

@@ -27,6 +27,7 @@ from infra.ports.sources import (
     SourceLoginRefusedError,
     SourcePasswordRefusedError,
     SourceQueryRefusedError,
+    SourceUnreachableError,
     SqlTarget,
     TlsMode,
 )
@@ -41,6 +42,10 @@ CONNECT_SECONDS: Final = 2
 _CANCEL_SECONDS: Final = 1.0
 _CURSOR: Final = "oast_rows"
 _STATE = re.compile(r"[0-9A-Z]{5}")
+_RETRY_AFTER: Final = 5
+_FULL: Final = "53300"
+# libpq gives no state of a login that failed, only words; in a server of another language a full one looks like a refusal.
+_FULL_SIGNS: Final = ("too many clients", "too many connections", "remaining connection slots")
 _log = structlog.get_logger(__name__)
 # An encrypted connection to a proven server may carry the password itself; any other only proofs of knowing it.
 _PROOFS: Final = "scram-sha-256,md5,none"
@@ -242,6 +247,8 @@ def _refusal(error: psycopg.Error, target: SqlTarget) -> GatewayError:
         return refusal(
             f"The source does not take the login: SQLSTATE {state}.", hint="The gateway's log has its words."
         )
+    if state == _FULL:
+        return _full()
     if state[:2] in ("08", "53", "57") and state != "57014":
         return unreachable(target.host, target.port)
     return SourceQueryRefusedError(
@@ -250,9 +257,19 @@ def _refusal(error: psycopg.Error, target: SqlTarget) -> GatewayError:
     )
 
 
+def _full() -> SourceUnreachableError:
+    return SourceUnreachableError(
+        "The source has no connection left to give.",
+        hint="Try again later. Its administrator raises the limit of the server, database or user, or ends idle sessions.",
+        retry_after=_RETRY_AFTER,
+    )
+
+
 def _without_state(error: psycopg.Error, target: SqlTarget) -> GatewayError:
     """What libpq itself says: about the network, or about a server that does not encrypt or prove itself as asked."""
     text = str(error)
+    if any(sign in text for sign in _FULL_SIGNS):
+        return _full()
     if any(sign in text for sign in ("FATAL", "SSL", "certificate", "password", "authentication method")):
         # The server's words, which may be in another language: then a rotated secret is not noticed before it is read again.
         is_password = "authentication failed" in text

@@ -90,6 +90,16 @@ def test_what_is_no_reference_stays_as_it_is(tmp_path: Path, files: Path) -> Non
     assert settings.resolved_database_url == url
 
 
+def test_a_password_of_any_signs_goes_into_the_url(tmp_path: Path, files: Path) -> None:
+    given = {
+        "database_url": "postgresql://me@db.example.com:5432/o?sslmode=verify-full",
+        "database_password": "a:b/c@d%e f",
+    }
+    url = make_url(own_settings(_settings(tmp_path, **given)).resolved_database_url)
+    assert (url.username, url.password, url.host, url.database) == ("me", "a:b/c@d%e f", "db.example.com", "o")
+    assert url.query == {"sslmode": "verify-full"}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -138,7 +148,8 @@ def test_the_command_line_says_which_setting(tmp_path: Path, files: Path, monkey
     assert refused.exit_code == 1
     assert '"setting-secret-unusable"' in refused.output
     looked = CliRunner().invoke(cli.main, ["doctor"])
-    assert "OAST_PEPPER names a secret" in looked.output
+    assert "secret OAST_PEPPER" in looked.output
+    assert "no such file" in looked.output
     configure_logs("error")
 
 

@@ -86,8 +86,8 @@ def test_threads_do_not_wait_for_a_renewal_that_is_early(gate):
 
 def test_a_forked_process_does_not_wait_for_its_parents_thread(gate):
     gate.key.header()
-    gate.key._lock.acquire()
-    gate.key._process = os.getpid() + 1
+    gate.key._turn().acquire()
+    gate.key._turn._process = os.getpid() + 1
     gate.now = 1000.0
     assert gate.key.header() == f"Bearer {TOKEN}2"
 

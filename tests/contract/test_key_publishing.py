@@ -14,6 +14,7 @@ import pytest
 
 from hops.featurestore import errors
 from hops.featurestore.connection import open_connection
+from hops.featurestore.credentials import stored
 from infra.iam import Place, read_one_parameter, read_one_secret
 from tests.lab.aws import Moto, running_moto
 from tests.served import Served, served
@@ -139,6 +140,19 @@ def test_without_an_overlap_the_old_key_ends_and_says_so(gateway: Served, notebo
     kept.close()
     with pytest.raises(errors.NotAuthenticatedError, match=f"API key {first['key_id']} from Secrets Manager"):
         key_used(gateway, "secretsmanager")
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_notebook_outlives_its_key_where_the_successor_is_published(
+    gateway: Served, notebook: str, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_PAUSE", 0.0)
+    first = publish(gateway, notebook, store)
+    place = ("--publish", "--role", notebook, "--store", store, "--region", REGION)
+    with open_connection(gateway.address, "football", secrets_store=store, quiet=True) as kept:
+        gateway.oast("key", "rotate", "football", first["key_id"], "--overlap-hours", "0", *place)
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            assert all(groups == [] for groups in pool.map(lambda _: kept.get_featuregroups(), range(CLIENTS)))
 
 
 def _tags(store: str, name: str) -> dict[str, str]:

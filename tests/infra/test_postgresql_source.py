@@ -4,13 +4,14 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 
+import psycopg
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
@@ -32,8 +33,9 @@ from infra.sources.addresses import AddressGuard
 from infra.sources.postgresql import REDSHIFT_FLAVOUR, PostgresSource
 from tests.infra.fake_server import fake_server
 from tests.infra.sources import LOOPBACK, NO_AUTHORITIES, PLENTY, read, schema_of
+from tests.lab.postgres import running_postgres
 from tests.lab.relay import certificate, relay
-from tests.lab.source import PASSWORD, READER, SourceDatabase
+from tests.lab.source import PASSWORD, READER, SourceDatabase, source_database
 
 SOURCE = PostgresSource(guard=LOOPBACK, ca_file=NO_AUTHORITIES)
 EVERY_TYPE = """SELECT true AS b, 1::int2 AS i2, 2::int4 AS i4, 3::int8 AS i8, 1.5::float4 AS f4, 2.5::float8 AS f8,
@@ -283,6 +285,37 @@ def test_closing_early_ends_the_query(source: SourceDatabase, target: SqlTarget)
     next(batches)
     batches.close()  # type: ignore[attr-defined]  # it is a generator
     _require_nobody_left(source)
+
+
+@pytest.fixture(scope="module")
+def little() -> Iterator[SourceDatabase]:
+    """A server that gives two connections to those who are no superusers."""
+    with (
+        running_postgres(max_connections=5, superuser_reserved_connections=3) as server,
+        source_database(server) as database,
+    ):
+        yield database
+
+
+@pytest.mark.parametrize("limit", ["server", "role", "database"])
+def test_a_server_that_is_full_is_no_refused_login(little: SourceDatabase, limit: str) -> None:
+    target = SqlTarget(
+        "postgresql", little.database, "127.0.0.1", little.port, READER, SecretValue(PASSWORD), TlsMode.DISABLE
+    )
+    held = 2 if limit == "server" else 1
+    little.execute(
+        f"ALTER ROLE {READER} CONNECTION LIMIT {1 if limit == 'role' else -1}",
+        f"ALTER DATABASE {little.database} CONNECTION LIMIT {1 if limit == 'database' else -1}",
+    )
+    place = f"host=127.0.0.1 port={little.port} dbname={little.database} user={READER} sslmode=disable"
+    with ExitStack() as taken:
+        for _ in range(held):
+            taken.enter_context(psycopg.connect(place, password=PASSWORD))
+        with capture_logs() as logs, pytest.raises(SourceUnreachableError, match="no connection left") as refusal:
+            SOURCE.test(target, PLENTY)
+    assert refusal.value.retry_after
+    assert any(words in logs[0]["error"] for words in ("too many", "remaining connection slots")), logs
+    little.execute(f"ALTER ROLE {READER} CONNECTION LIMIT -1")
 
 
 def test_nobody_listens(target: SqlTarget) -> None:

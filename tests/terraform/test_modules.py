@@ -21,7 +21,7 @@ TERRAFORM = ROOT / "terraform"
 FILES = sorted(file for file in TERRAFORM.rglob("*.tf") if ".terraform" not in file.parts)
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(TERRAFORM)))
 SETTINGS = {name for name, _ in _settings(Settings, "OAST_")}
-ENTRY_POINT = {"OASTHOUSE_PEPPER", "OASTHOUSE_DATABASE_PASSWORD", "OASTHOUSE_OPERATOR_KEY_SECRET", "AWS_REGION"}
+ENTRY_POINT = {"OASTHOUSE_PEPPER", "OASTHOUSE_OPERATOR_KEY_SECRET", "AWS_REGION"}
 TLS_ONLY = {"Bool": {"aws:SecureTransport": "false"}}
 
 
@@ -101,7 +101,7 @@ def test_no_container_is_given_a_secret_as_it_is(applied: Applied) -> None:
         said = {pair["name"] for pair in container["environment"]}
         assert not {name for name in said if re.search(r"PASSWORD|PEPPER|TOKEN|ACCESS_KEY|REMOTE", name)}
         references = {pair["name"]: pair["valueFrom"] for pair in container["secrets"]}
-        assert references["OASTHOUSE_DATABASE_PASSWORD"] == "arn:db-secret:password::"
+        assert references["OAST_DATABASE_PASSWORD"] == "arn:db-secret:password::"
         assert not re.search(r":[^/@]+@", dict(_pairs(container))["OAST_DATABASE_URL"].partition("://")[2])
 
 

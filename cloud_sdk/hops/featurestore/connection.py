@@ -118,8 +118,10 @@ def open_connection(
     address, tls = destination.address, None
     if address.scheme == "https":
         tls = tls_context(hostname_verification=hostname_verification, trust_store_path=destination.trust_store_path)
-    found = destination.find_key(Gateway(address, tls, timeout, retries))
-    transport = Transport(address, found.key, tls=tls, timeout=timeout, retries=retries)
+    gateway = Gateway(address, tls, timeout, retries)
+    found = destination.find_key(gateway)
+    key = destination.authorization(found, gateway)
+    transport = Transport(address, key, tls=tls, timeout=timeout, retries=retries)
     try:
         identity = confirm_identity(transport, destination.project, found)
     except BaseException:

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from hops.featurestore.address import HTTPS_PORT, Address, parse_address
+from hops.featurestore.api_key import ApiKey
 from hops.featurestore.credentials import find_key, search_key
 from hops.featurestore.credentials.found import FoundKey, Gateway, KeyRequest
+from hops.featurestore.credentials.stored import StoredKey
 from hops.featurestore.errors import FeatureStoreError
 from hops.featurestore.profiles import Preset, from_environment, from_profile, require_host, require_project
+from hops.featurestore.transport import Authorization
 
 DEFAULT_REGION = "default"
 ORIGINAL_STORE = "parameterstore"
@@ -68,6 +71,22 @@ class Destination:
             # As in the original clients, so that a second secret elsewhere changes nothing.
             return find_key(ORIGINAL_STORE, self._request(gateway))
         return search_key(self._request(gateway))
+
+    def authorization(self, found: FoundKey, gateway: Gateway) -> Authorization:
+        """What requests go out with: a key that was found in a store is looked for there again when it is refused."""
+        if not isinstance(found.key, ApiKey):
+            return found.key
+        return StoredKey(found.key, lambda: self._key_by_now(gateway))
+
+    def _key_by_now(self, gateway: Gateway) -> Optional[ApiKey]:
+        by_now = resolve(self.wanted)
+        if (by_now.address, by_now.project) != (self.address, self.project):
+            return None  # environment or profile lead elsewhere, and what lies there is not for this gateway
+        found = by_now.find_key(gateway)
+        if isinstance(found.key, ApiKey):
+            return found.key
+        found.key.close()
+        return None
 
     def _preset_key(self, preset: Preset, gateway: Optional[Gateway]) -> Optional[FoundKey]:
         if self._is_for_here(preset):

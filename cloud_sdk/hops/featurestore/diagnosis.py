@@ -16,10 +16,12 @@ from hops import __version__
 from hops.featurestore.credentials.aws import Aws
 from hops.featurestore.credentials.found import FoundKey, Gateway
 from hops.featurestore.destinations import Destination, Wanted, resolve
+from hops.featurestore.diagnosis_s3 import StoreLook
 from hops.featurestore.errors import ConnectionFailedError, FeatureStoreError
 from hops.featurestore.hints import connection_hint
 from hops.featurestore.identity import confirm_identity
 from hops.featurestore.retries import RetryPolicy
+from hops.featurestore.skipped import SkippedCheck
 from hops.featurestore.spark import find_session
 from hops.featurestore.tls import tls_context
 from hops.featurestore.transport import Transport
@@ -61,10 +63,6 @@ class Diagnosis:
         return "\n".join(lines)
 
 
-class SkippedCheck(Exception):  # noqa: N818 nothing is wrong
-    """There is nothing to look at, and it is said why."""
-
-
 @dataclass
 class Patient:
     """What the checks so far have found, for those after them."""
@@ -75,6 +73,8 @@ class Patient:
     reached: bool = False
     found_key: Optional[FoundKey] = None
     answer: Tuple[Mapping[str, str], float] = field(default_factory=lambda: ({}, 0.0))
+    is_known: bool = False
+    store: Optional[StoreLook] = None
 
     @property
     def place(self) -> Destination:
@@ -89,6 +89,15 @@ class Patient:
     def tls(self) -> ssl.SSLContext:
         verified = self.hostname_verification
         return tls_context(hostname_verification=verified, trust_store_path=self.place.trust_store_path)
+
+    def transport(self) -> Transport:
+        """With the key; whoever asks for it closes it."""
+        if self.found_key is None:
+            raise SkippedCheck("there is no key to ask with")
+        if not self.reached:
+            raise SkippedCheck("the gateway is not reached")
+        tls, once = self.tls_for_address(), RetryPolicy(attempts=1)
+        return Transport(self.place.address, self.found_key.key, tls=tls, timeout=TIMEOUT, retries=once)
 
     def get(self, path: str) -> Tuple[int, Mapping[str, str], bytes]:
         """Without the key."""
@@ -232,26 +241,31 @@ def _secret(patient: Patient) -> str:
 
 
 def _key(patient: Patient) -> str:
-    if patient.found_key is None:
-        raise SkippedCheck("there is no key to ask with")
-    if not patient.reached:
-        raise SkippedCheck("the gateway is not reached")
-    address = patient.place.address
-    tls = patient.tls_for_address()
-    transport = Transport(address, patient.found_key.key, tls=tls, timeout=TIMEOUT, retries=RetryPolicy(attempts=1))
+    transport = patient.transport()
+    assert patient.found_key is not None, "there is no transport without"
     try:
         identity = confirm_identity(transport, patient.place.project, patient.found_key)
     finally:
         transport.close()
+    patient.is_known = True
     return f"{identity.member} is {identity.role} in {identity.project}, until {identity.expires_at or 'revoked'}"
 
 
-def _direct(_patient: Patient) -> str:
-    raise SkippedCheck("rows go by the gateway: it offers no place in S3 to this role")
+def _s3(patient: Patient) -> str:
+    if not patient.is_known:
+        raise SkippedCheck("the gateway does not take the key")
+    transport = patient.transport()
+    try:
+        patient.store = StoreLook(transport, patient.place.project)
+        return patient.store.read()
+    finally:
+        transport.close()
 
 
-def _prefix(_patient: Patient) -> str:
-    raise SkippedCheck("there are no vended credentials to try outside of their prefix")
+def _prefix(patient: Patient) -> str:
+    if patient.store is None:
+        raise SkippedCheck("there is no credential to try outside of its prefix: S3 was not looked at")
+    return patient.store.prove()
 
 
 def _spark(_patient: Patient) -> str:
@@ -263,7 +277,7 @@ def _spark(_patient: Patient) -> str:
 
 for _named, _look in (
     ("settings", _settings), ("name", _name), ("network", _network), ("tls", _tls), ("gateway", _gateway),
-    ("clock", _clock), ("role", _role), ("secret", _secret), ("key", _key), ("s3", _direct), ("prefix", _prefix),
+    ("clock", _clock), ("role", _role), ("secret", _secret), ("key", _key), ("s3", _s3), ("prefix", _prefix),
     ("spark", _spark),
 ):  # fmt: skip
     register(_named, _look)

@@ -63,8 +63,8 @@ class DirectFiles:
 
     def _take(self) -> None:
         try:
-            made = self._ask()
-            self._store, self._credentials = _store(made), made
+            made = take_credentials(self._transport, self._path)
+            self._store, self._credentials = open_store(made), made
             self._issue += 1
         finally:
             self._ask_again_at = time.monotonic() + _PAUSE
@@ -82,20 +82,22 @@ class DirectFiles:
         is_over = self._credentials is None or self._credentials.seconds_left < _RENEWED_BEFORE
         return is_over and time.monotonic() >= self._ask_again_at
 
-    def _ask(self) -> TableCredentials:
-        headers = {"Content-Type": "application/json"}
-        # Asking twice does no harm.
-        request = Request("POST", self._path[len(API) :], headers=headers, body=b"{}", repeatable=True)
-        made = TableCredentials.from_json(self._transport.json(request))
-        if made.endpoint_url is not None:
-            scheme = urlsplit(made.endpoint_url).scheme
-            if scheme != "https" and not (scheme == "http" and may_be_plain(self._transport)):
-                raise FeatureStoreError("The store would be read unencrypted.")
-        return made
+
+def take_credentials(transport: Transport, path: str) -> TableCredentials:
+    """`path` as the gateway names it. Raises FeatureStoreError where they are for a store that must not be asked so."""
+    headers = {"Content-Type": "application/json"}
+    # Asking twice does no harm.
+    request = Request("POST", path[len(API) :], headers=headers, body=b"{}", repeatable=True)
+    made = TableCredentials.from_json(transport.json(request))
+    if made.endpoint_url is not None:
+        scheme = urlsplit(made.endpoint_url).scheme
+        if scheme != "https" and not (scheme == "http" and may_be_plain(transport)):
+            raise FeatureStoreError("The store would be read unencrypted.")
+    return made
 
 
-def _store(made: TableCredentials) -> Any:
-    """Raises FeatureStoreError where this pyarrow was built without S3."""
+def open_store(made: TableCredentials, *, seconds: float = _REQUEST_SECONDS) -> Any:
+    """`seconds` of silence end a request. Raises FeatureStoreError where this pyarrow was built without S3."""
     try:
         from pyarrow.fs import S3FileSystem, resolve_s3_region
     except ImportError:
@@ -110,6 +112,6 @@ def _store(made: TableCredentials) -> Any:
         session_token=made.session_token,
         region=made.region or resolve_s3_region(made.bucket),
         connect_timeout=_CONNECT_SECONDS,
-        request_timeout=_REQUEST_SECONDS,
+        request_timeout=seconds,
         **options,
     )

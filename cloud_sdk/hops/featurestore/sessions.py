@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import time
 from typing import Callable, NoReturn, Optional, Tuple
 
 from hops.featurestore.api_key import ApiKey, SecretText
 from hops.featurestore.errors import FeatureStoreError
+from hops.featurestore.threads import Turn
 
 log = logging.getLogger("hops")
 
@@ -31,8 +30,7 @@ class SessionKey:
         self._clock = clock
         self._token: Optional[ApiKey] = None
         self._renew_at = self._ends_at = 0.0
-        self._lock = threading.Lock()
-        self._process = os.getpid()
+        self._turn = Turn()
 
     def header(self) -> SecretText:
         """Raises FeatureStoreError where there is no session and none is to be had."""
@@ -46,7 +44,7 @@ class SessionKey:
             try:
                 self._renew_early()
             finally:
-                self._lock.release()
+                self._turn().release()
         assert self._token is not None, "renewing raises where it makes none"
         return SecretText("Bearer " + self._token.reveal())
 
@@ -59,12 +57,6 @@ class SessionKey:
 
     def close(self) -> None:
         self._close()
-
-    def _turn(self) -> threading.Lock:
-        if os.getpid() != self._process:
-            # The thread that held it at the fork does not exist in this process.
-            self._lock, self._process = threading.Lock(), os.getpid()
-        return self._lock
 
     def _renew_early(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import Future
 from typing import Callable, TypeVar
@@ -21,3 +22,16 @@ def in_a_thread(work: Callable[[], _T]) -> Future[_T]:
 
     threading.Thread(target=run, name="oasthouse parts", daemon=True).start()
     return future
+
+
+class Turn:
+    """`with turn():` lets one thread in at a time. A forked child starts with nobody in it."""
+
+    def __init__(self) -> None:
+        self._lock, self._process = threading.Lock(), os.getpid()
+
+    def __call__(self) -> threading.Lock:
+        if os.getpid() != self._process:
+            # The thread that held it at the fork does not exist in this process.
+            self._lock, self._process = threading.Lock(), os.getpid()
+        return self._lock

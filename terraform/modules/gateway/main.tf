@@ -44,10 +44,10 @@ locals {
     OAST_JOBS__EMBEDDED           = tostring(local.is_embedded)
   }, var.vending_role_arn == null ? {} : { OAST_VENDING__ROLE = var.vending_role_arn }, var.settings)
 
-  # References: ECS reads the secrets when a task starts, and the image's entry point hands them on.
+  # References: ECS reads the secrets when a task starts. The image's entry point puts the pepper where it is looked for.
   secrets = merge({
-    OASTHOUSE_PEPPER            = var.pepper_secret_arn
-    OASTHOUSE_DATABASE_PASSWORD = "${var.database_password_secret_arn}:password::"
+    OASTHOUSE_PEPPER       = var.pepper_secret_arn
+    OAST_DATABASE_PASSWORD = "${var.database_password_secret_arn}:password::"
   }, var.secret_settings)
 
   container = {

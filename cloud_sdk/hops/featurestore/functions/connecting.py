@@ -54,7 +54,10 @@ def doctor(
     secrets_store: str = STORE_LEFT_OUT, hostname_verification: bool = True, trust_store_path: Optional[str] = None,
     api_key_file: Optional[str] = None, *, secret_scope: Optional[str] = None, secret_key: Optional[str] = None,
 ) -> Diagnosis:  # fmt: skip
-    """Look at each part between here and the gateway: name, network, TLS, clock, role, secret, key, Spark.
+    """Look at each part between here and the rows: name, network, TLS, clock, role, secret, key, S3, prefix, Spark.
+
+    Where the gateway gives out credentials, one for the first feature group is tried in S3: it has to read there, and nowhere
+    else. Otherwise a file is fetched at an address that the gateway signs, if a group comes in files.
 
     Takes what `connect` takes, connects nothing and never raises for what it finds: what it answers prints as a list of
     checks with their fixes, and has `ok` and `to_dict()`.
