@@ -41,12 +41,15 @@ class Attempts:
         self._stopped: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def admit(self, client: str | None, credential: str) -> None:
-        """Raises TooManyRequestsError for a client, or a credential of it, that failed too often. Asks this process only."""
+    def admit(self, client: str | None, credential: str, is_ours: Callable[[str], bool]) -> None:
+        """Raises TooManyRequestsError for a client, or a credential of it, that failed too often. Asks this process only.
+
+        `is_ours` tells a credential that nobody can have made but this gateway, where that takes no work to speak of.
+        """
         if client is None or not self._stopped:
             return
         digest = _digest(credential)
-        if digest not in self._good:
+        if digest not in self._good and not is_ours(credential):
             self._require_going(client)
             self._require_going(_one(client, digest))
 

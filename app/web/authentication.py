@@ -1,6 +1,6 @@
 """From the Authorization header to a principal."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from flask import request
 
@@ -10,32 +10,35 @@ from tenancy.access import KeyNotValidError
 from tenancy.principals import Principal, RequestContext
 
 
+class _Way(Protocol):
+    def recognises(self, text: str) -> bool: ...
+
+    def authenticate(self, text: str) -> Principal: ...
+
+
 def authenticate() -> RequestContext:
     """Raises KeyNotValidError or TooManyRequestsError. A key anywhere but in the header is not looked at: URLs end up in logs."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     container = current_container()
-    ways: dict[str, Callable[[str], Principal]] = {
-        "apikey": container.authenticator.authenticate,
-        "bearer": container.sessions.authenticate,
-    }
+    ways: dict[str, _Way] = {"apikey": container.authenticator, "bearer": container.sessions}
     scheme, text = scheme.lower(), text.strip()
-    find_principal = ways.get(scheme)
-    if find_principal is None or not text:
+    way = ways.get(scheme)
+    if way is None or not text:
         raise KeyNotValidError(
             "The request carries no API key.", hint="Send the header `Authorization: ApiKey oast_…`."
         )
     state = current_state()
-    state.context = RequestContext(_admitted(scheme, text, find_principal), state.request_id)
+    state.context = RequestContext(_admitted(scheme, text, way), state.request_id)
     return state.context
 
 
-def _admitted(scheme: str, text: str, find_principal: Callable[[str], Principal]) -> Principal:
+def _admitted(scheme: str, text: str, way: _Way) -> Principal:
     """Raises TooManyRequestsError where that failed too often from this address. Keys and sessions are counted apart."""
     address, attempts = current_client(), current_container().attempts
     client = f"{scheme} {address}" if address else None
-    attempts.admit(client, text)
+    attempts.admit(client, text, way.recognises)
     try:
-        principal = find_principal(text)
+        principal = way.authenticate(text)
     except KeyNotValidError:
         attempts.failed(client, text)
         raise

@@ -70,6 +70,10 @@ class KeyRing:
         keys = sorted(self._keys.values(), key=lambda key: key.generation)
         return next((key for key in reversed(keys) if key.active_from <= now), keys[0])
 
+    def known(self, kid: str) -> Key | None:
+        """One that this process has read already."""
+        return self._keys.get(kid)
+
     def find(self, kid: str) -> Key | None:
         """A key that was published before this was asked is found, by whichever process."""
         asked = time.monotonic()

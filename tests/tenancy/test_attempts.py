@@ -10,6 +10,10 @@ from tenancy.attempts import WINDOW_SECONDS, Attempts
 HERE, THERE = "apikey 192.0.2.1", "apikey 192.0.2.2"
 
 
+def nobody(_: str) -> bool:
+    return False
+
+
 class Time:
     def __init__(self) -> None:
         self.now = 0.0
@@ -24,13 +28,13 @@ def made(time: Time, **limits: int) -> Attempts:
 
 def fail(tried: Attempts, client: str | None, *credentials: str) -> None:
     for credential in credentials:
-        tried.admit(client, credential)
+        tried.admit(client, credential, nobody)
         tried.failed(client, credential)
 
 
 def is_stopped(tried: Attempts, client: str | None, credential: str) -> bool:
     try:
-        tried.admit(client, credential)
+        tried.admit(client, credential, nobody)
     except TooManyRequestsError as error:
         return 1 <= (error.retry_after or 0) <= WINDOW_SECONDS
     return False
@@ -56,6 +60,13 @@ def test_what_was_good_before_goes_on() -> None:
     assert not is_stopped(tried, THERE, "never seen")
     tried.failed(HERE, "good")
     assert is_stopped(tried, HERE, "good"), "revoked meanwhile"
+
+
+def test_what_only_we_can_have_made_goes_on() -> None:
+    tried = made(Time())
+    fail(tried, HERE, "a", "b", "c")
+    tried.admit(HERE, "ours", lambda credential: credential == "ours")
+    assert is_stopped(tried, HERE, "theirs")
 
 
 def test_one_credential_again_and_again_stops_itself_alone() -> None:
