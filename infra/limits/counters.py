@@ -1,10 +1,12 @@
 """Counts in this process, or in a Valkey for all processes: the package `limits`, and what to do where that is silent."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -70,21 +72,28 @@ class WindowCounter:
         from limits.storage import RedisStorage  # noqa: PLC0415 see above
 
         assert self._url is not None, "asked for where there is one"
+        # Without being told so, the client takes a certificate for any name.
+        tls = {"ssl_check_hostname": True} if self._url.startswith("valkeys:") else {}
         return RedisStorage(
             self._url,
             key_prefix=self._prefix,
             wrap_exceptions=True,
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
+            **tls,
         )
 
 
 def _checked(url: str) -> str:
-    """Without repeating it: it may hold a password."""
-    scheme, _, rest = url.partition("://")
-    if scheme not in _SCHEMES or not rest:
+    """Never repeated: it may hold a password. Nor may it say more than where, such as that certificates do not count."""
+    try:
+        parts = urlsplit(url)
+        is_place = bool(parts.hostname) and parts.port != 0 and re.fullmatch(r"/?\d*", parts.path)
+    except ValueError:
+        is_place = None
+    if not is_place or parts.scheme not in _SCHEMES or parts.query or parts.fragment:
         raise InvalidInputError(
             "OAST_LIMITS__URL is no address of a Valkey.",
             hint="Give valkey://host:6379, or valkeys://host:6379 for TLS.",
         )
-    return f"{_SCHEMES[scheme]}://{rest}"
+    return parts._replace(scheme=_SCHEMES[parts.scheme]).geturl()

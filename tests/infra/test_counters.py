@@ -3,12 +3,14 @@
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from infra.errors import InvalidInputError
 from infra.limits.counters import WindowCounter
-from tests.lab.valkey import Valkey, running_valkey
+from tests.lab.relay import certificate
+from tests.lab.valkey import Valkey, encrypted, running_valkey
 
 
 @pytest.fixture
@@ -74,7 +76,32 @@ def test_a_silent_valkey_is_waited_for_once_and_shortly() -> None:
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("url", ["http://secret@host", "secret", "valkey://"])
+@pytest.mark.parametrize(("name", "together"), [("localhost", 2), ("other.example.com", 1)])
+def test_tls_is_for_the_host_that_was_named(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, together: int
+) -> None:
+    chain, key = certificate(tmp_path, name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    with encrypted(valkey, chain, key) as port:
+        one, other = (WindowCounter(f"valkeys://localhost:{port}/0", "gateway") for _ in range(2))
+        assert [one.count("ada", 10), other.count("ada", 10)] == [1, together]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://:secret@host",
+        "secret",
+        "valkey://",
+        "valkey://:secret@",
+        "valkey://:secret@host:port",
+        "valkey://:secret@host:70000",
+        "valkey://:secret@[host",
+        "valkey://:secret@host/first",
+        "valkeys://:secret@host?ssl_cert_reqs=none",
+        "valkey+unix:///secret",
+    ],
+)
 def test_what_is_no_valkey_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         WindowCounter(url, "gateway")
