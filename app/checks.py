@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from app.container import Container
 from app.readiness import find_schema_fault, needed_revision
 from app.server import require_safe_listener
-from app.settings import Settings, unknown_variables
+from app.settings import Settings
+from app.variables import unknown_variables
 from infra.errors import GatewayError
 
 _MEMORY = re.compile(r"\d+(\.\d+)?\s?([KMGT]i?B|%)", re.IGNORECASE)

@@ -19,10 +19,11 @@ from app.publishing import STORES, Publishing, publish, rotate
 from app.readiness import migration_config
 from app.roles import role_group
 from app.server import require_free_port, require_safe_listener, serve
-from app.settings import Settings, unknown_variables
+from app.settings import Settings
 from app.shell import acting_as, as_operator, every
 from app.terminal import Output, with_json
 from app.upkeep import doctor_command, fsck_command, secrets_group, worker_command
+from app.variables import unknown_variables
 from infra.crypto import Pepper
 from infra.errors import InvalidInputError
 from tenancy.actions import ShareKind

@@ -34,6 +34,7 @@ from infra.ports.tables import TableStore
 from tenancy.access import Authorizer
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
+from tenancy.attempts import Attempts
 from tenancy.members.service import MemberService
 from tenancy.projects.service import ProjectService
 from tenancy.role_bindings.authentication import SessionAuthenticator
@@ -51,6 +52,7 @@ class Container:
     tables: TableStore
     cluster: Cluster | None
     ledger: IdempotencyLedger
+    attempts: Attempts
     authenticator: Authenticator
     authorizer: Authorizer
     projects: ProjectService

@@ -7,6 +7,8 @@ from app.bootstrap import build_container
 from app.container import Container
 from app.settings import Settings
 from app.web.bodies import MAX_JSON_BYTES, close_spools
+from app.web.clients import EXTENSION as CLIENTS
+from app.web.clients import Clients
 from app.web.problems import register_problems
 from app.web.registry import registered_routes
 from app.web.requests import register_requests
@@ -23,6 +25,7 @@ def create_app(settings: Settings | None = None, container: Container | None = N
         container = build_container(settings)
     app = Flask("oasthouse", static_folder=None)
     app.extensions[EXTENSION] = container
+    app.extensions[CLIENTS] = Clients(container.settings.server)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the order of fields is part of the documentation
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_JSON_BYTES
     register_requests(app, new_id)

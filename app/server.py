@@ -1,6 +1,7 @@
 """Runs the gateway under gunicorn with the limits of the settings."""
 
 import ipaddress
+import math
 import os
 import socket
 import subprocess
@@ -10,13 +11,17 @@ from typing import Any
 
 import gunicorn.app.base
 import gunicorn.arbiter
+import structlog
 from flask import Flask
 
 from app.settings import ServerSettings, Settings
+from app.web.clients import are_told_apart
 from infra.errors import InvalidInputError
 
 _RESTART_SECONDS = 10.0
 _STOP_SECONDS = 20.0
+_KEEP_SECONDS = 75
+_log = structlog.get_logger(__name__)
 
 
 class PlainTextRefusedError(InvalidInputError):
@@ -52,6 +57,17 @@ def require_free_port(server: ServerSettings) -> None:
         ) from error
 
 
+def silent_seconds(settings: Settings) -> int:
+    """For how long a client may wait for the first byte of an answer: in line for a slot, and then for the work."""
+    engine, connectors = settings.engine, settings.connectors
+    return math.ceil(engine.wait_seconds + max(engine.deadline_seconds, connectors.deadline_seconds))
+
+
+def keep_alive_seconds(settings: Settings) -> int:
+    """A proxy has one time-out for silence, before an answer and after it: above the first, so it is below this one."""
+    return _KEEP_SECONDS + (silent_seconds(settings) if settings.server.behind_tls_proxy else 0)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -62,6 +78,8 @@ def _is_loopback(host: str) -> bool:
 def serve(settings: Settings) -> None:
     """Serve until stopped; SIGTERM lets running requests finish."""
     require_safe_listener(settings.server)
+    if not are_told_apart(settings.server):
+        _log.warning("attempts to come in are not limited: OAST_SERVER__TRUSTED_PROXIES names no proxy")
     _Server(settings).run()
 
 
@@ -114,7 +132,7 @@ class _Server(gunicorn.app.base.BaseApplication):  # type: ignore[misc]  # gunic
             # Engines, connections and threads must not exist before a fork.
             "preload_app": False,
             "graceful_timeout": 30,
-            "keepalive": 75,
+            "keepalive": keep_alive_seconds(self._settings),
             "certfile": str(server.certfile) if server.certfile else None,
             "keyfile": str(server.keyfile) if server.keyfile else None,
             "control_socket_disable": True,

@@ -1,6 +1,5 @@
 """Every setting, and the only reader of the environment: prefix `OAST_`, nesting `__`. docs/settings.md lists them."""
 
-import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -132,6 +131,21 @@ class LoginSettings(_Section):
     @property
     def listed_regions(self) -> frozenset[str]:
         return frozenset(_listed(self.regions))
+
+
+class LimitSettings(_Section):
+    """How often one address may try to come in."""
+
+    failures: Annotated[int, Field(ge=0)] = Field(
+        30, description="Refused keys or sessions of one address in ten seconds; 0 is no limit."
+    )
+    logins: Annotated[int, Field(ge=0)] = Field(
+        60, description="Logins of AWS roles from one address in ten seconds; 0 is no limit."
+    )
+    url: SecretStr | None = Field(
+        None,
+        description="`valkey://…` or, with TLS, `valkeys://…`, where all processes count together; without it each for itself.",
+    )
 
 
 class SecretSettings(_Section):
@@ -308,6 +322,20 @@ class ServerSettings(_Section):
     behind_tls_proxy: bool = Field(
         default=False, description="A proxy in front ends TLS; without it only loopback is served plainly."
     )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Networks, separated by commas, of proxies in front that add the client's address to `X-Forwarded-For`.",
+    )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: str | None) -> str | None:
+        _networks(networks)
+        return networks
+
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _networks(self.trusted_proxies)
 
 
 class Settings(BaseSettings):
@@ -339,6 +367,7 @@ class Settings(BaseSettings):
     uploads: UploadSettings = UploadSettings()
     keys: KeySettings = KeySettings()
     login: LoginSettings = LoginSettings()
+    limits: LimitSettings = LimitSettings()
     server: ServerSettings = ServerSettings()
     secrets: SecretSettings = SecretSettings()
     connectors: ConnectorSettings = ConnectorSettings()
@@ -360,36 +389,3 @@ class Settings(BaseSettings):
     @property
     def resolved_warehouse_url(self) -> str:
         return self.warehouse.url or str(self.data_dir.absolute() / "warehouse")
-
-
-# Read by the SDK, which may run on the same machine.
-_OF_THE_SDK = frozenset(
-    {
-        "OAST_ALLOW_UNVERIFIED_TLS",
-        "OAST_API_KEY",
-        "OAST_API_KEY_FILE",
-        "OAST_DATABRICKS_KEY",
-        "OAST_DATABRICKS_SCOPE",
-        "OAST_HOST",
-        "OAST_PROFILE",
-        "OAST_PROGRESS",
-        "OAST_REGION",
-        "OAST_SECRETS_STORE",
-        "OAST_TRUST_STORE_PATH",
-    }
-)
-
-
-# Given to programs that jobs run, which may call `oast`.
-_OF_PROGRAMS = frozenset({"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"})
-
-
-# Values that `env:` references name; not settings.
-_SECRETS = f"{PREFIX}SECRET_"
-
-
-def unknown_variables() -> list[str]:
-    """`OAST_…` variables that name no setting: a typing error there would otherwise pass in silence."""
-    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields} | _OF_THE_SDK | _OF_PROGRAMS
-    names = (name.upper() for name in os.environ if name.upper().startswith(PREFIX))
-    return sorted(name for name in names if name.partition("__")[0] not in known and not name.startswith(_SECRETS))

@@ -7,6 +7,7 @@
     ├── NotFoundError                absent, or invisible to the caller: the two are the same on purpose
     ├── ConflictError                clashes with what is there
     ├── TooLargeError                over a limit that is set
+    ├── TooManyRequestsError         too often; waiting helps
     └── UnavailableError             a part we need does not answer; retrying may help
 
 Subjects derive their own classes with a permanent kebab-case `code`. Which HTTP status a kind becomes is decided in
@@ -30,6 +31,7 @@ class ErrorKind(StrEnum):
     CONFLICT = "conflict"
     STALE = "stale"
     TOO_LARGE = "too_large"
+    TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -108,6 +110,14 @@ class TooLargeError(GatewayError):
     code = "too-large"
     kind = ErrorKind.TOO_LARGE
     title = "Too large"
+
+
+class TooManyRequestsError(GatewayError):
+    """Asked too often within a span of time."""
+
+    code = "too-many-requests"
+    kind = ErrorKind.TOO_MANY
+    title = "Too many requests"
 
 
 class UnavailableError(GatewayError):

@@ -19,7 +19,7 @@ from app.bootstrap import build_container
 from app.container import Container
 from app.factory import create_app
 from app.readiness import migration_config
-from app.settings import Settings, StatisticsSettings, WarehouseSettings
+from app.settings import LimitSettings, Settings, StatisticsSettings, WarehouseSettings
 from hops.featurestore.connection import Connection, open_connection
 from infra.crypto import Pepper
 from infra.observability.logs import configure_logs
@@ -146,7 +146,12 @@ def make_world(
             secret_access_key=options.secret_access_key if options else None,  # type: ignore[arg-type]  # pydantic makes the secret
             **(warehouse_settings or {}),
         ),
-        **{"statistics": StatisticsSettings(after_commits=False), **settings_},
+        **{
+            "statistics": StatisticsSettings(after_commits=False),
+            # Tests try more, from one address, than anybody else does.
+            "limits": LimitSettings(failures=0, logins=0),
+            **settings_,
+        },
     )
     configure_logs("error")
     Pepper.create(settings.resolved_pepper_file)

@@ -27,6 +27,7 @@ from infra.clock import Clock, SystemClock
 from infra.ids import new_id
 from tenancy.api_keys.authentication import Authenticator
 from tenancy.api_keys.service import ApiKeyService
+from tenancy.attempts import Attempts
 from tenancy.members.service import MemberService
 from tenancy.projects.service import ProjectService
 from tenancy.role_bindings.authentication import SessionAuthenticator
@@ -36,6 +37,7 @@ from tenancy.shares.service import ShareService
 
 
 class _Tenancy(TypedDict):
+    attempts: Attempts
     authenticator: Authenticator
     projects: ProjectService
     members: MemberService
@@ -119,6 +121,7 @@ def _tenancy(parts: Parts) -> _Tenancy:
     environment, keys = parts.settings.environment, parts.settings.keys
     logins = build_logins(parts)
     return {
+        "attempts": logins.attempts,
         "authenticator": Authenticator(
             database=parts.database, pepper=parts.pepper, clock=parts.clock, environment=environment
         ),

@@ -1,4 +1,4 @@
-"""How AWS roles come in without a stored key."""
+"""How AWS roles come in without a stored key, and how often anybody may try to."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,9 @@ from app.bootstrap.parts import Parts
 from app.settings import LoginSettings
 from infra.identity.sts import StsIdentityProvider
 from infra.ids import new_id
+from infra.limits.counters import WindowCounter
 from infra.ports.identity import IdentityProvider
+from tenancy.attempts import Attempts
 from tenancy.role_bindings.authentication import SessionAuthenticator
 from tenancy.role_bindings.login import LoginService
 from tenancy.role_bindings.service import RoleBindingService
@@ -19,6 +21,7 @@ class Logins:
     service: LoginService
     sessions: SessionAuthenticator
     role_bindings: RoleBindingService
+    attempts: Attempts
 
 
 def build_logins(parts: Parts) -> Logins:
@@ -38,7 +41,15 @@ def build_logins(parts: Parts) -> Logins:
             database=parts.database, clock=parts.clock, tokens=tokens, environment=environment
         ),
         role_bindings=RoleBindingService(**parts.writing, ids=new_id),
+        attempts=_attempts(parts),
     )
+
+
+def _attempts(parts: Parts) -> Attempts:
+    limits = parts.settings.limits
+    url = limits.url.get_secret_value() if limits.url else None
+    counter = WindowCounter(url, f"oasthouse/{parts.pepper.id}")
+    return Attempts(counter=counter, failures=limits.failures, logins=limits.logins)
 
 
 def _provider(settings: LoginSettings) -> IdentityProvider | None:

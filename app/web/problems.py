@@ -21,9 +21,11 @@ STATUS: dict[ErrorKind, HTTPStatus] = {
     ErrorKind.CONFLICT: HTTPStatus.CONFLICT,
     ErrorKind.STALE: HTTPStatus.PRECONDITION_FAILED,
     ErrorKind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ErrorKind.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
     ErrorKind.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ErrorKind.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+_RETRYABLE = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TOO_MANY})
 _RETRYABLE_CODES = frozenset({"request-in-progress"})
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +40,7 @@ def gateway_problem(error: GatewayError) -> Response:
     """The body says what is wrong; a gateway's own failure says only that it failed."""
     if error.kind is ErrorKind.INTERNAL:
         return _unexpected_problem(error)
-    extra: dict[str, Any] = {"retryable": error.kind is ErrorKind.UNAVAILABLE or error.code in _RETRYABLE_CODES}
+    extra: dict[str, Any] = {"retryable": error.kind in _RETRYABLE or error.code in _RETRYABLE_CODES}
     if error.hint:
         extra["hint"] = error.hint
     if error.candidates:

@@ -21,6 +21,10 @@ class SessionAuthenticator:
         self._tokens = tokens
         self._environment = environment
 
+    def recognises(self, text: str) -> bool:
+        """Whether this gateway made it and it has not ended; whether it still counts is for `authenticate` to say."""
+        return self._tokens.recognises(text)
+
     def authenticate(self, text: str) -> Principal:
         """Raises KeyNotValidError, which tells nothing about the reason."""
         claims = self._tokens.verify(text)

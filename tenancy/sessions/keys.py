@@ -70,6 +70,10 @@ class KeyRing:
         keys = sorted(self._keys.values(), key=lambda key: key.generation)
         return next((key for key in reversed(keys) if key.active_from <= now), keys[0])
 
+    def known(self, kid: str) -> Key | None:
+        """One that this process has read already."""
+        return self._keys.get(kid)
+
     def find(self, kid: str) -> Key | None:
         """A key that was published before this was asked is found, by whichever process."""
         asked = time.monotonic()
@@ -89,10 +93,18 @@ class KeyRing:
             uow.commit()
 
     def _look(self, seconds: float) -> None:
-        """Read the keys, unless that was done within so many seconds."""
+        """Read the keys, unless that was done within so many seconds.
+
+        Then without the lock: whoever sends sessions of unknown keys has it held for most of the time.
+        """
+        if self._keys and not self._is_due(seconds):
+            return
         with self._lock:
-            if time.monotonic() - self._looked_at >= seconds:
+            if self._is_due(seconds):
                 self._load()
+
+    def _is_due(self, seconds: float) -> bool:
+        return time.monotonic() - self._looked_at >= seconds
 
     def _look_since(self, asked: float) -> None:
         """For whom nobody has looked yet; all who wait meanwhile are served by the one look."""

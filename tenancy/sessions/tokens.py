@@ -1,7 +1,7 @@
 """The text of a session: a JWT that this gateway signs with Ed25519 and that nobody else can make or change."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,7 +13,7 @@ from infra.clock import Clock
 from infra.crypto import SecretValue
 from tenancy.principals import Role
 from tenancy.scopes import Scope
-from tenancy.sessions.keys import KeyRing
+from tenancy.sessions.keys import Key, KeyRing
 
 LIFE: Final = timedelta(minutes=15)
 LEEWAY: Final = timedelta(seconds=30)
@@ -75,8 +75,15 @@ class SessionTokens:
         token = jwt.encode(claims, key.private, algorithm=_ALGORITHM, headers={"typ": _TYPE, "kid": key.kid})
         return IssuedSession(SecretValue(token), datetime.fromtimestamp(expires_at, UTC))
 
+    def recognises(self, text: str) -> bool:
+        """Whether it is such a session, of a key that this process has; the database is not asked."""
+        return self._verified(text, self.keys.known) is not None
+
     def verify(self, text: str) -> SessionClaims | None:
         """None for everything that is not a session of this gateway, alive at this moment."""
+        return self._verified(text, self.keys.find)
+
+    def _verified(self, text: str, find: Callable[[str], Key | None]) -> SessionClaims | None:
         if self._audience is None or len(text) > _MOST_CHARACTERS:
             return None
         try:
@@ -84,7 +91,7 @@ class SessionTokens:
             # Nothing in a header is followed: the key's id is looked up among our own, the rest is compared.
             if header.keys() != {"alg", "typ", "kid"} or (header["alg"], header["typ"]) != (_ALGORITHM, _TYPE):
                 return None
-            key = self.keys.find(header["kid"])
+            key = find(header["kid"])
             if key is None:
                 return None
             claims = self._decoded(text, key.private.public_key())

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from app import cli
 from app.server import _Server, require_safe_listener
-from app.settings import ServerSettings, Settings, unknown_variables
+from app.settings import ServerSettings, Settings
+from app.variables import unknown_variables
 from infra.errors import InvalidInputError
 from infra.observability.logs import configure_logs
 

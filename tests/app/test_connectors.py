@@ -15,7 +15,8 @@ from app.featurestore.connectors.kinds import ConnectorKind
 from app.featurestore.connectors.rules import read_options
 from app.featurestore.connectors.service import ConnectorService, CreateConnector, UpdateConnector
 from app.featurestore.connectors.sql import SqlConnector, SqlReader
-from app.settings import ConnectorSettings, SecretSettings, Settings, unknown_variables
+from app.settings import ConnectorSettings, SecretSettings, Settings
+from app.variables import unknown_variables
 from infra.errors import InvalidInputError
 from infra.ids import new_id
 from infra.registry import Registry

@@ -1,6 +1,7 @@
 """Whole feature groups as the files that they consist of."""
 
 import base64
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -11,10 +12,11 @@ from urllib.request import urlopen
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import update
+from botocore.credentials import RefreshableCredentials
+from sqlalchemy import select, update
 
 from app.featurestore.feature_groups.models import ON_DEMAND, FeatureGroup
-from app.settings import ResultSettings
+from app.settings import ResultSettings, WarehouseSettings
 from infra.storage.location import Warehouse
 from tests.frames import frame_request
 from tests.world import World, make_world
@@ -256,3 +258,56 @@ def test_ranges_of_a_part(tmp_path: Path, local_warehouse: Warehouse) -> None:
         assert beyond.status_code == 416
     with _get(world, f"{GROUP}/parts/0/0", headers={"If-None-Match": etag}) as unchanged:
         assert (unchanged.status_code, unchanged.data) == (304, b"")
+
+
+def _location(world: World, name: str) -> str:
+    with world.container.database.read() as session:
+        return str(session.scalar(select(FeatureGroup.location).where(FeatureGroup.name == name)))
+
+
+def _data_file(world: World, location: str) -> str:
+    files = (path for path in world.container.store.list_files(location) if path.endswith(".parquet"))
+    return next(files).removeprefix(f"{location}/")
+
+
+FOREIGN = {
+    "beside": "../{table}/{file}",
+    "encoded": "%2e%2e/{table}/{file}",
+    "over the top": "../../{location}/{file}",
+    "a detour": "x/../../{table}/{file}",
+    "from the root": "/{location}/{file}",
+    "by its address": "{uri}",
+}
+
+
+def _log_file(world: World, path: str) -> None:
+    """Group g's next version also has this file."""
+    store, log = world.container.store, f"{_location(world, 'g')}/_delta_log"
+    with store.open_input(f"{log}/00000000000000000000.json") as first:
+        added = next(entry for line in first if "add" in (entry := json.loads(line)))["add"]
+    with store.open_output(f"{log}/00000000000000000001.json") as second:
+        second.write(json.dumps({"add": {**added, "path": path}}).encode())
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_no_address_leads_out_of_the_groups_own_table(world: World, name: str) -> None:
+    """Whatever a log says: who could write there must not get the gateway to sign for another table's files."""
+    _create(world, TABLE, "other")
+    other = _location(world, "other")
+    file, uri = _data_file(world, other), world.container.store.uri(f"{other}/{_data_file(world, other)}")
+    _log_file(world, FOREIGN[name].format(location=other, table=other.partition("/")[2], file=file, uri=uri))
+    for asked in (f"{GROUP}/rows", f"{GROUP}/parts/1"):
+        answer = _get(world, asked, headers=BOTH)
+        assert answer.content_type != PARTS
+        assert file.encode() not in answer.data
+
+
+def test_a_file_of_its_own_is_among_the_addresses(world: World) -> None:
+    """So that it is the place which decides above, and not the log's being written by hand."""
+    _log_file(world, "city=Oslo/another.parquet")
+    assert any("another.parquet" in part["url"] or part["url"].endswith("/2") for part in _manifest(world)["parts"])
+
+
+def test_addresses_end_before_the_credentials_that_signed_them() -> None:
+    """Those of a role are made anew so long before their end, at the latest."""
+    assert WarehouseSettings().presigned_seconds <= RefreshableCredentials._mandatory_refresh_timeout

@@ -10,7 +10,8 @@ from pydantic.fields import FieldInfo
 
 from app.featurestore.feature_groups.frames import MAX_COLUMNS
 from app.featurestore.locations.service import CLAIM_LIFETIME
-from app.settings import PREFIX, ServerSettings, Settings
+from app.server import keep_alive_seconds, silent_seconds
+from app.settings import PREFIX, LimitSettings, ServerSettings, Settings
 from app.web.bodies import MAX_JSON_BYTES
 from app.web.problems import STATUS
 from hops.featurestore.profiles import VARIABLES as PRESETS
@@ -19,6 +20,7 @@ from infra.database.idempotency import KEPT, LEASE
 from infra.database.paging import DEFAULT_LIMIT, MAX_LIMIT
 from infra.errors import GatewayError
 from infra.identity import proofs, sts
+from tenancy import attempts
 from tenancy.actions import RULES, Rule, ShareKind
 from tenancy.principals import Role
 from tenancy.role_bindings import replays
@@ -43,7 +45,7 @@ COMMAND_LINE_ONLY = {
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
 SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS", "OAST_PROFILE", *PRESETS.values()}
 PROGRAM_VARIABLES = {"OAST_RUN_ID", "OAST_JOB", "OAST_PROJECT", "OAST_ATTEMPT"}
-_NUMBERS = {4: "four", 5: "five", 7: "seven"}
+_NUMBERS = {4: "four", 5: "five", 7: "seven", 10: "ten"}
 PREFIXES = {"OAST_SECRET"}  # of variables that secrets are read from
 
 
@@ -85,12 +87,18 @@ def _minutes(span: timedelta) -> str:
 
 def test_spans_of_time_in_prose() -> None:
     """Numbers that a reader relies on and that have no table."""
+    silent = silent_seconds(Settings())
+    kept = keep_alive_seconds(Settings(server=ServerSettings(behind_tls_proxy=True)))
     said = {
         "docs/serving.md": [
             f"at the latest {LEASE.seconds} s later",
             f"`OAST_SERVER__WORKERS` processes ({ServerSettings().workers})",
             f"({ServerSettings().threads}, and no fewer)",
+            f"{silent} s\nwith the defaults",
+            f"keeps connections for 75 s more, {kept} s",
+            f"within {_NUMBERS[attempts.WINDOW_SECONDS]} seconds",
         ],
+        "docs/settings.md": [f"of one address in {_NUMBERS[attempts.WINDOW_SECONDS]} seconds"],
         "docs/adr/0003-exactly-once-inserts.md": [f"for {LEASE.seconds} seconds", f"kept for {KEPT.days} days"],
         "docs/adr/0007-one-unit-of-work-two-databases.md": [f"waits longer than {LOCK_TIMEOUT_SECONDS} s"],
         "docs/api.md": [f"Kept for {KEPT.days} days", f"1 to {MAX_LIMIT}, default {DEFAULT_LIMIT}"],
@@ -98,6 +106,7 @@ def test_spans_of_time_in_prose() -> None:
         "docs/keyless.md": [
             f"for {_minutes(proofs.WINDOW)}; remembered for {replays.KEPT.seconds // 60}.",
             f"answers a session of {tokens.LIFE.seconds // 60} minutes",
+            f"{LimitSettings().logins} in {_NUMBERS[attempts.WINDOW_SECONDS]} seconds",
             f"asks AWS {_NUMBERS[sts.AT_ONCE]} questions at once",
         ],
         "docs/adr/0023-keyless-login.md": [f"signs for {_NUMBERS[keys.PERIOD.days]} days"],

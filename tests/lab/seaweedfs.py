@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import boto3
+import jwt
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,6 +27,7 @@ _ACCESS_KEY = "admin"
 _SECRET_KEY = "adminsecret"
 _REGION = "us-east-1"
 _SHARED_BUCKET = "warehouses"
+_SIGNING_KEY = secrets.token_bytes(32)
 _START_SECONDS = 60.0
 _ATTEMPTS = 3
 
@@ -72,6 +74,13 @@ class SeaweedFs:
     def new_warehouse(self) -> Warehouse:
         """A warehouse of its own: a fresh prefix of a bucket for all, since the first write to a bucket takes half a second."""
         return parse_warehouse(f"s3://{_SHARED_BUCKET}/warehouse-{uuid4()}", self.options)
+
+
+def aged(session_token: str, seconds: int) -> str:
+    """The token that the store's own STS would have given so long ago: it gives none for less than 15 minutes, to wait for."""
+    claims = jwt.decode(session_token, _SIGNING_KEY, algorithms=["HS256"], issuer="seaweedfs-sts")
+    earlier = {name: claims[name] - seconds for name in ("iat", "nbf", "exp")}
+    return jwt.encode({**claims, **earlier}, _SIGNING_KEY, algorithm="HS256")
 
 
 @contextmanager
@@ -179,7 +188,7 @@ def _iam() -> dict[str, object]:
             "tokenDuration": "1h",
             "maxSessionLength": "12h",
             "issuer": "seaweedfs-sts",
-            "signingKey": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "signingKey": base64.b64encode(_SIGNING_KEY).decode(),
         },
         "policy": {"defaultEffect": "Deny"},
         "roles": [

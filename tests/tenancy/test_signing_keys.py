@@ -148,3 +148,18 @@ def _status(address: str, header: str) -> int:
     except HTTPError as error:
         error.close()
         return error.code
+
+
+def test_looking_for_unknown_keys_holds_no_other_session_up(keyless: World, sts: IdentitySts) -> None:
+    """Whoever sends sessions of keys that never were keeps the lock busy: others need it once a minute only."""
+    bind(keyless)
+    body = signed(sts.role("Notebooks"), server_id="127.0.0.1")
+    token = keyless.call("POST", "/login/aws", json=body).json["token"]
+    sessions = keyless.container.sessions
+    assert sessions.authenticate(token).member == "ada"
+    found: list[str | None] = []
+    with sessions._tokens.keys._lock:
+        thread = threading.Thread(target=lambda: found.append(sessions.authenticate(token).member), daemon=True)
+        thread.start()
+        thread.join(10)
+    assert found == ["ada"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.server import _Server
-from app.settings import Settings
+from app.server import _Server, silent_seconds
+from app.settings import ServerSettings, Settings
 from tests.docs.pages import ROOT, read
 from tests.docs.test_docs_agree import _settings
 from tests.terraform.applied import ACCOUNT, KEY, REGION, VALUES, Applied, apply
@@ -132,8 +132,35 @@ def test_stopping_takes_as_long_as_the_gateway_does(applied: Applied) -> None:
     (group,) = applied.of_type("aws_lb_target_group").values()
     assert group["deregistration_delay"] == str(graceful)
     assert all(graceful < container["stopTimeout"] <= 120 for container in applied.containers().values())
+
+
+def _of_a_task(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings that the gateway's container is given, read as the gateway reads them."""
+    for name, value in _pairs(applied.containers()["gateway"]):
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_the_load_balancer_waits_for_the_slowest_answer(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than any client may wait for a first byte, shorter than the gateway keeps a connection that says nothing."""
+    settings = _of_a_task(applied, monkeypatch)
     (balancer,) = applied.of_type("aws_lb").values()
-    assert balancer["idle_timeout"] < _Server(Settings()).cfg.keepalive
+    assert silent_seconds(settings) + 30 < balancer["idle_timeout"] < _Server(settings).cfg.keepalive
+
+
+def test_the_load_balancer_follows_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = {"OAST_ENGINE__WAIT_SECONDS": "30.5", "OAST_ENGINE__DEADLINE_SECONDS": "900"}
+    applied = apply("production", tmp_path, {"settings": slow})
+    settings = _of_a_task(applied, monkeypatch)
+    (balancer,) = applied.of_type("aws_lb").values()
+    assert silent_seconds(settings) == 931
+    assert 931 + 30 < balancer["idle_timeout"] < _Server(settings).cfg.keepalive
+
+
+def test_without_a_proxy_nobody_keeps_a_connection_for_minutes() -> None:
+    """Those that are idle take places of clients' own; a proxy has few."""
+    alone = _Server(Settings()).cfg.keepalive
+    assert alone < 100 < _Server(Settings(server=ServerSettings(behind_tls_proxy=True))).cfg.keepalive
 
 
 def test_health_is_asked_where_the_gateway_answers(applied: Applied, world: World) -> None:

@@ -8,8 +8,9 @@ resource "aws_lb" "this" {
   security_groups            = [var.load_balancer_security_group_id]
   drop_invalid_header_fields = true
   enable_deletion_protection = var.deletion_protection
-  # Below the 75 s that the gateway keeps a connection: it must not close one that a request is on its way over.
-  idle_timeout = 60
+  # Above what a client may wait for the first byte of an answer, which would be a 504 otherwise; below what the gateway keeps a
+  # connection for, which must not close one that a request is on its way over.
+  idle_timeout = min(4000, ceil(local.silent_seconds) + 60)
 
   access_logs {
     enabled = true
@@ -57,4 +58,12 @@ resource "aws_wafv2_web_acl_association" "this" {
 
   resource_arn = aws_lb.this.arn
   web_acl_arn  = var.web_acl_arn
+}
+
+locals {
+  # In line for a slot, and then for the work; the defaults are the gateway's own, and a test compares them.
+  silent_seconds = tonumber(lookup(var.settings, "OAST_ENGINE__WAIT_SECONDS", "20")) + max(
+    tonumber(lookup(var.settings, "OAST_ENGINE__DEADLINE_SECONDS", "300")),
+    tonumber(lookup(var.settings, "OAST_CONNECTORS__DEADLINE_SECONDS", "120")),
+  )
 }

@@ -1,0 +1,42 @@
+"""Several processes count attempts together where there is a Valkey, and serve on where it is gone."""
+
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from tenancy.api_keys.token import mint
+from tests.lab.valkey import running_valkey
+from tests.served import Served, served
+
+WORKERS, MOST = 3, 4
+
+
+def asked(gateway: Served, key: str) -> int:
+    request = Request(f"{gateway.address}/api/v1/me", headers={"Authorization": f"ApiKey {key}"})
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def guesses(gateway: Served, count: int) -> list[int]:
+    return [asked(gateway, mint("live").text().reveal()) for _ in range(count)]
+
+
+def test_workers_stop_an_address_together(tmp_path: Path) -> None:
+    with running_valkey() as valkey:
+        settings = {"OAST_SERVER__WORKERS": str(WORKERS), "OAST_LIMITS__FAILURES": str(MOST)}
+        with served(tmp_path, **settings, OAST_LIMITS__URL=valkey.url) as gateway:
+            key = gateway.oast("key", "create", "football", "--member", "ada", "--name", "notebook")["key"]
+            assert asked(gateway, key) == 200
+            found = guesses(gateway, 40)
+            # Each of the others learns of it with the first one that it refuses itself.
+            assert MOST <= found.count(401) <= MOST + WORKERS - 1
+            assert found.count(401) + found.count(429) == 40
+            valkey.stop()
+            assert 200 in {asked(gateway, key) for _ in range(5)}
+            assert set(guesses(gateway, 5)) <= {401, 429}
+            log = gateway.log.read_text()
+    assert "an address tries too often" in log
+    assert valkey.url not in log
