@@ -25,7 +25,11 @@ for command in json.loads(sys.argv[1]):
 
 
 def settings_for(directory: Path, port: int) -> dict[str, str]:
+    scratch = directory / "tmp"
+    scratch.mkdir()
     return {
+        # What a gateway leaves that had to be killed goes with the directory.
+        "TMPDIR": str(scratch),
         "OAST_DATA_DIR": str(directory / "data"),
         "OAST_ENVIRONMENT": "test",
         "OAST_SERVER__PORT": str(port),
