@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format lint types imports terraform bench lowest lock clean
+.PHONY: demo demo-aws test check format lint types imports terraform bench lowest lock clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/oast demo $(if $(KEEP),--keep)
+
+# The S3 server is among the tools of development.
+demo-aws: $(VENV)/dev.stamp
+	$(BIN)/oast demo --aws
 
 test: $(VENV)/dev.stamp
 	$(BIN)/pytest -n 2 --cov --cov-report=term --cov-fail-under=95

@@ -81,15 +81,20 @@ def serve_command(output: Output) -> None:
 
 
 @main.command()
-@click.option("--keep", is_flag=True, help="Leave the gateway up afterwards.")
-@click.option("--tour", default="examples/tour.py", show_default=True, help="The script to run against the gateway.")
+@click.option("--aws", is_flag=True, help="With the warehouse in S3, roles that log in, and reads past the gateway.")
+@click.option("--keep", is_flag=True, help="Leave the gateway up afterwards; not with --aws.")
+@click.option("--tour", help="The script to run against the gateway; default: examples/tour.py or tour_aws.py.")
 @with_json
-def demo(output: Output, *, keep: bool, tour: str) -> None:
+def demo(output: Output, *, aws: bool, keep: bool, tour: str | None) -> None:
     """Run the tour: a gateway, a local Secrets Manager, and a notebook's work through the SDK."""
-    from app.demo import run_demo  # noqa: PLC0415 needs the demo extra
+    from app.demo import run_aws_demo, run_demo  # noqa: PLC0415 needs the demo extra
 
     del output
-    raise SystemExit(run_demo(tour, keep=keep))
+    if aws and keep:
+        raise click.UsageError("--aws ends by itself: leave out --keep.")
+    raise SystemExit(
+        run_aws_demo(tour or "examples/tour_aws.py") if aws else run_demo(tour or "examples/tour.py", keep=keep)
+    )
 
 
 @main.group()

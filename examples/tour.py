@@ -90,10 +90,12 @@ def train(football: fs.Connection) -> None:
     heading("Make a training dataset of 12 features in 4 groups, and fit a model")
     print(football.create_training_dataset("team_position_prediction", [*INPUTS, LABEL]).title)
 
-    data = football.get_training_dataset("team_position_prediction")
+    fit(football.get_training_dataset("team_position_prediction"))
+
+
+def fit(data: pd.DataFrame) -> None:
     model = LinearRegression().fit(data[INPUTS], data[LABEL])
     predicted = model.predict(data[INPUTS])
-
     print(f"R²    {r2_score(data[LABEL], predicted):.3f}")
     print(f"RMSE  {root_mean_squared_error(data[LABEL], predicted):.2f} positions")
 

@@ -11,63 +11,11 @@ from pathlib import Path
 
 import pytest
 
-import app.demo
-from app.demo import INTERRUPTED, DemoNotInstalledError, DemoPartFailedError, run_demo
+from app.demo import INTERRUPTED, DemoNotInstalledError, DemoPartFailedError, local, processes, run_demo
 from infra.errors import InvalidInputError
+from tests.examples.demos import SECRET, lines_until, processes_of, start, tour_of
 
-ROOT = Path(__file__).parents[2]
-SECRET = re.compile(r"oast_(live|test)_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}")
 FIXTURE_TOUR = 'print("tour runs", flush=True)\n'
-
-
-@pytest.fixture
-def demo_home(tmp_path, monkeypatch):
-    """A temporary directory of the demo's own, which shows what it leaves behind."""
-    home = tmp_path / "tmp"
-    home.mkdir()
-    monkeypatch.setenv("TMPDIR", str(home))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    return home
-
-
-def start(*arguments, **environment):
-    oast = Path(sys.executable).with_name("oast")
-    return subprocess.Popen(
-        [oast, "demo", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def processes_of(home):
-    """Command lines of what still runs and was told of `home`; each server of the demo is, by environment or arguments."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes()
-            if str(home).encode() in environment and int(process.name) != os.getpid():
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return found
-
-
-def tour_of(tmp_path, body):
-    tour = tmp_path / "tour.py"
-    tour.write_text(body)
-    return str(tour)
-
-
-def lines_until(process, wanted):
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if wanted in line:
-            return "".join(seen)
-    raise AssertionError(f"no {wanted!r} in:\n{''.join(seen)}")
 
 
 def test_the_demo_shows_the_product_and_leaves_nothing_behind(demo_home):
@@ -145,7 +93,7 @@ def test_no_tour_is_said_with_the_way_to_one(tmp_path):
 
 
 def test_missing_packages_are_said_with_the_line_that_installs_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(app.demo, "_NEEDED", ("boto3", "a_package_that_nobody_has"))
+    monkeypatch.setattr(local, "_NEEDED", ("boto3", "a_package_that_nobody_has"))
     with pytest.raises(DemoNotInstalledError, match="a_package_that_nobody_has") as caught:
         run_demo(tour_of(tmp_path, FIXTURE_TOUR), keep=False)
     assert 'pip install "oasthouse[demo]"' in caught.value.hint
@@ -160,23 +108,23 @@ def test_missing_packages_are_said_with_the_line_that_installs_them(tmp_path, mo
     ids=["dies", "never answers"],
 )
 def test_a_server_that_does_not_start_is_given_up_with_the_end_of_its_log(tmp_path, monkeypatch, code, said):
-    monkeypatch.setattr(app.demo, "_START_SECONDS", 5.0 if "raise" in code else 0.3)
-    command, port = (sys.executable, "-c", code), app.demo._free_ports(1)[0]
+    monkeypatch.setattr(processes, "START_SECONDS", 5.0 if "raise" in code else 0.3)
+    command, port = (sys.executable, "-c", code), processes.free_ports(1)[0]
     with (
-        app.demo._running("aws", command, {}, tmp_path, port, "/") as part,
+        processes.running("aws", command, {}, tmp_path, port, "/") as part,
         pytest.raises(DemoPartFailedError, match=said),
     ):
-        app.demo._await_ready(part)
+        processes.await_ready(part)
     assert part.process.returncode is not None
 
 
 def test_a_server_that_ignores_the_request_to_stop_is_killed(monkeypatch):
-    monkeypatch.setattr(app.demo, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
     process = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE, start_new_session=True)
     with process.stdout as ready:
         ready.readline()
         started = time.monotonic()
-        app.demo._stop(process)
+        processes.stop(process)
     assert process.returncode == -signal.SIGKILL
     assert time.monotonic() - started < 5

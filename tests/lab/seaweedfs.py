@@ -1,15 +1,11 @@
 """SeaweedFS: a real object store on loopback, with conditional puts and enforced session policies."""
 
-import base64
-import json
 import secrets
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +16,13 @@ import jwt
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from app.demo.processes import free_ports
+from app.demo.seaweedfs import PORTS, ROLE_ARN, Identity, start_command
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
 
-ROLE_ARN = "arn:aws:iam::000000000000:role/DataRole"
-_ACCESS_KEY = "admin"
-_SECRET_KEY = "adminsecret"
+__all__ = ["ROLE_ARN", "SeaweedFs", "running_seaweedfs"]
+
+_ADMIN = Identity("admin", "admin", "adminsecret")
 _REGION = "us-east-1"
 _SHARED_BUCKET = "warehouses"
 _SIGNING_KEY = secrets.token_bytes(32)
@@ -44,13 +42,13 @@ class SeaweedFs:
         return S3Options(
             region=_REGION,
             endpoint_url=self.endpoint_url,
-            access_key_id=_ACCESS_KEY,
-            secret_access_key=_SECRET_KEY,
+            access_key_id=_ADMIN.access_key_id,
+            secret_access_key=_ADMIN.secret_access_key,
         )
 
     def client(self, service: str = "s3", **config: Any) -> Any:
         """The administrator's client; `config` goes to botocore."""
-        keys = {"AccessKeyId": _ACCESS_KEY, "SecretAccessKey": _SECRET_KEY}
+        keys = {"AccessKeyId": _ADMIN.access_key_id, "SecretAccessKey": _ADMIN.secret_access_key}
         return self.client_with(keys, service, **config)
 
     def client_with(self, credentials: Mapping[str, str], service: str = "s3", **config: Any) -> Any:
@@ -97,7 +95,7 @@ def _started(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
     for attempt in range(_ATTEMPTS):
         root = directory / str(attempt)
         root.mkdir()
-        ports = _free_ports(8)
+        ports = free_ports(PORTS)
         process = _launch(root, ports)
         endpoint = f"http://127.0.0.1:{ports[0]}"
         if _is_ready(process, endpoint):
@@ -107,35 +105,9 @@ def _started(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
 
 
 def _launch(root: Path, ports: list[int]) -> subprocess.Popen[bytes]:
-    identities, iam = root / "identities.json", root / "iam.json"
-    identities.write_text(json.dumps(_identities()))
-    iam.write_text(json.dumps(_iam()))
-    (root / "data").mkdir()
-    # gRPC ports are named too: their default is port + 10000, which may be taken. Nothing listens beyond loopback.
-    names = ("s3.port", "s3.port.grpc", "master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
-    arguments = [f"-{name}={port}" for name, port in zip((*names, "filer.port", "filer.port.grpc"), ports, strict=True)]
-    fixed = [
-        f"-dir={root / 'data'}",
-        "-ip=127.0.0.1",
-        "-ip.bind=127.0.0.1",
-        "-master.telemetry=false",
-        "-master.volumeSizeLimitMB=64",
-        "-volume.max=0",
-        "-filer",
-        "-s3",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        f"-s3.config={identities}",
-        f"-s3.iam.config={iam}",
-    ]
+    command = start_command(root, ports, [_ADMIN], signing_key=_SIGNING_KEY)
     with (root / "weed.log").open("wb") as log:
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name("weed")), "server", *fixed, *arguments],
-            cwd=root,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-        )
+        return subprocess.Popen(command, cwd=root, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
 
 def _is_ready(process: subprocess.Popen[bytes], endpoint: str) -> bool:
@@ -164,40 +136,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     # A graceful stop takes more than ten seconds, and the data goes with its directory.
     process.kill()
     process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def _identities() -> dict[str, object]:
-    keys = {"accessKey": _ACCESS_KEY, "secretKey": _SECRET_KEY}
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    return {"identities": [{"name": "admin", "credentials": [keys], "actions": actions}]}
-
-
-def _iam() -> dict[str, object]:
-    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
-    allowed = [{"Effect": "Allow", "Action": [f"{service}:*"], "Resource": ["*"]} for service in ("s3", "sts")]
-    return {
-        "sts": {
-            "tokenDuration": "1h",
-            "maxSessionLength": "12h",
-            "issuer": "seaweedfs-sts",
-            "signingKey": base64.b64encode(_SIGNING_KEY).decode(),
-        },
-        "policy": {"defaultEffect": "Deny"},
-        "roles": [
-            {
-                "roleName": "DataRole",
-                "roleArn": ROLE_ARN,
-                "trustPolicy": {"Version": "2012-10-17", "Statement": [trust]},
-                "attachedPolicies": ["S3All"],
-            }
-        ],
-        "policies": [{"name": "S3All", "document": {"Version": "2012-10-17", "Statement": allowed}}],
-    }
