@@ -10,6 +10,7 @@ from app.fsck import check_consistency
 from app.settings import Settings
 from app.standing import run_standing_checks
 from app.terminal import Output, with_json
+from app.warehouses import warehouse_checks
 from infra.crypto import PepperUnusableError
 from infra.errors import GatewayError
 from infra.observability.logs import configure_logs
@@ -68,7 +69,8 @@ def _doctor_checks() -> list[Check]:
     try:
         container = build_container(Settings())
         try:
-            return [*run_checks(container), *vending_checks(container), *run_standing_checks(container)]
+            checks = [*run_checks(container), *vending_checks(container), *run_standing_checks(container)]
+            return [*checks, *warehouse_checks(container)]
         finally:
             container.database.engine.dispose()
     except PepperUnusableError as error:

@@ -1,4 +1,4 @@
-"""Stores like S3 that do not keep to If-None-Match, each in a way of its own, and one that does. They tell what they were sent."""
+"""Stores like S3 that do not keep to If-None-Match, each in its own way, and one that does. They tell what they were sent."""
 
 import threading
 import time
@@ -23,7 +23,8 @@ class Care(Enum):
 
 
 class CarelessStore:
-    """`sent` has (method, path, headers) of every request. `encrypts`: it says under which key an object is."""
+    """`sent` has (method, path, headers) of every request. `encrypts`: it says under which key an object is. `pause` is before
+    each answer, in seconds."""
 
     def __init__(self, care: Care, *, encrypts: bool = True) -> None:
         self.care = care
@@ -31,6 +32,7 @@ class CarelessStore:
         self.objects: dict[str, tuple[bytes, str | None]] = {}
         self.sent: list[tuple[str, str, dict[str, str]]] = []
         self.endpoint_url = ""
+        self.pause = 0.0
         self._guard = threading.Lock()
 
     def put(self, path: str, body: bytes, headers: dict[str, str]) -> int:
@@ -144,6 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {name.lower(): value for name, value in self.headers.items()}
 
     def _answer(self, status: int, body: bytes = b"", more: dict[str, str] | None = None) -> None:
+        time.sleep(self.of.pause)
         self.of.sent.append((self.command, self._path, self._headers))
         if status == 412:
             body = b'<?xml version="1.0"?><Error><Code>PreconditionFailed</Code></Error>'
