@@ -7,18 +7,21 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
+from app.bootstrap import build_container
 from app.featurestore.feature_groups.models import FeatureGroup
 from app.featurestore.locations.models import Location
 from app.featurestore.warehouses.models import ProjectWarehouse
 from app.fsck import check_consistency
+from app.settings import ResultSettings, SparkSettings, VendingSettings
 from app.warehouses import warehouse_checks
 from infra.errors import ConflictError
 from tenancy.audit.models import AuditEvent
 from tests.app.warehouses import Lab, shorten_races, warehouse_lab
 from tests.frames import frame_request, read_arrow
-from tests.lab.seaweedfs import SeaweedFs
+from tests.lab.seaweedfs import ROLE_ARN, SeaweedFs
 
 
 @pytest.fixture
@@ -137,17 +140,12 @@ def test_unset_and_set_again(lab: Lab) -> None:
     assert urls.count(None) == 1
 
 
-def test_a_role_that_is_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_that_is_gone(lab: Lab) -> None:
     lab.register("football")
     lab.create("football")
     lab.create("rivals", "g", "theirs")
     lab.sts.trust.clear()
-    monkeypatch.setattr("infra.storage.warehouses._KEYS_SECONDS", 0.0)
-    container = lab.world.container
-    container.database.engine.dispose()
-    from app.bootstrap import build_container
-
-    container = build_container(container.settings, lab.world.clock)
+    container = build_container(lab.world.container.settings, lab.world.clock)  # another process: it has no keys yet
     [check] = [each for each in warehouse_checks(container) if "football" in each.name]
     assert not check.passed
     assert "sts:AssumeRole" in check.detail
@@ -159,20 +157,16 @@ def test_a_role_that_is_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert container.locations.purge() == 1, "that of rivals; football's is tried again"
     [left] = _stored(lab, Location)
     assert left.path.startswith("w=")
+    container.database.engine.dispose()
 
 
 def test_no_credentials_are_given_out_for_it(
     tmp_path: Path, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.settings import VendingSettings
-    from tests.lab.seaweedfs import ROLE_ARN
-
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "gateway")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-gateway")
     shorten_races(monkeypatch)
     vending = VendingSettings(role=ROLE_ARN, endpoint_url=seaweedfs.endpoint_url, from_bytes=0)
-    from app.settings import ResultSettings
-
     with warehouse_lab(
         tmp_path / "data", seaweedfs, vending=vending, results=ResultSettings(parts_from_bytes=0)
     ) as lab:
@@ -186,6 +180,36 @@ def test_no_credentials_are_given_out_for_it(
         refused = lab.world.call("POST", path.format("after"), key, json={})
         assert (refused.status_code, refused.json["code"]) == (409, "vending-off")
         assert refused.json["detail"] == "The table lies in the project's own warehouse."
+        ways = [_transfer(lab, name) for name in ("before", "after")]
+        assert ways[0]["mode"] == "direct"
+        assert ways[1] == {"mode": "presigned", "why": "The table lies in the project's own warehouse."}
+
+
+def _transfer(lab: Lab, group: str) -> dict[str, str]:
+    """How all of its rows would travel."""
+    asked = {"features": ["id", "secret"], "feature_group": group}
+    answer = lab.world.call("POST", "/projects/football/queries/explain", lab.world.key("football"), json=asked)
+    assert answer.status_code == 200, answer.json
+    return dict(answer.json["transfer"])
+
+
+def test_spark_is_refused_before_it_is_asked(
+    tmp_path: Path, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its credentials are for the gateway's warehouse; nobody listens at this address."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "gateway")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-gateway")
+    shorten_races(monkeypatch)
+    spark = SparkSettings(remote=SecretStr("sc://127.0.0.1:1"))
+    with warehouse_lab(tmp_path / "data", seaweedfs, spark=spark) as lab:
+        lab.register("football")
+        lab.create("football")
+        dataset = {"name": "ids", "query": {"features": ["id"]}, "engine": "spark"}
+        key = lab.world.key("football")
+        refused = lab.world.call("POST", "/projects/football/training-datasets", key, json=dataset)
+        assert refused.status_code == 422, refused.json
+        assert "in a project's own warehouse" in refused.json["detail"]
+        assert _own_keys(lab) == []
 
 
 def test_the_proof_of_commits_is_kept_a_day(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,7 @@ def careless_store(care: Care, *, encrypts: bool = True) -> Iterator[CarelessSto
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # an answer in one piece: in two the second waits for the first to be acknowledged
     of: CarelessStore
 
     def do_PUT(self) -> None:
