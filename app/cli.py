@@ -24,6 +24,7 @@ from app.shell import acting_as, as_operator, every
 from app.terminal import Output, with_json
 from app.upkeep import doctor_command, fsck_command, secrets_group, worker_command
 from app.variables import unknown_variables
+from app.warehouses import warehouse_command
 from infra.crypto import Pepper
 from infra.errors import InvalidInputError
 from tenancy.actions import ShareKind
@@ -71,6 +72,7 @@ def serve_command(output: Output) -> None:
     if faults:
         raise InvalidInputError(f"{faults[0].name}: {faults[0].detail}", hint=faults[0].fix)
     require_free_port(settings.server)
+    container.commit_proofs.require()
     container.locations.purge()
     if (fault := prove_vending(container)) is not None:
         output.note(fault)
@@ -395,11 +397,9 @@ def _show_key(output: Output, issued: IssuedKey, text: str) -> None:
     output.record({**vars(issued.info), "key": shown}, f"{text}\n\n    {shown}\n")
 
 
-main.add_command(role_group)
-main.add_command(worker_command)
-main.add_command(fsck_command)
-main.add_command(doctor_command)
-main.add_command(secrets_group)
+for command_ in (role_group, worker_command, fsck_command, doctor_command, secrets_group):
+    main.add_command(command_)
+project.add_command(warehouse_command)
 
 if __name__ == "__main__":
     main()

@@ -24,6 +24,8 @@ from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.service import TrainingDatasetService
 from app.featurestore.vending.proof import Proofs
 from app.featurestore.vending.service import VendingService
+from app.featurestore.warehouses.proof import CommitProofs
+from app.featurestore.warehouses.service import WarehouseService
 from app.settings import Settings
 from infra.clock import Clock
 from infra.database.idempotency import IdempotencyLedger
@@ -77,6 +79,8 @@ class Container:
     training_datasets: TrainingDatasetService
     places: DatasetPlaces
     locations: Locations
+    warehouses: WarehouseService
+    commit_proofs: CommitProofs
     statistics: StatisticsService
     expectations: ExpectationService
     jobs: JobService

@@ -23,6 +23,7 @@ from app.container import Container
 from app.own_secrets import connector_secret_checks, own_secret_checks
 from app.settings import PREFIX, Settings
 from app.standing import files_check, room_check, worker_check
+from app.warehouses import commit_checks, project_warehouse_checks
 from infra.crypto import Pepper, PepperUnusableError
 from infra.errors import GatewayError
 from infra.ports.executors import ProgramsNotValidError
@@ -66,8 +67,13 @@ _ON_DATABASE: Final[tuple[_Look, ...]] = (
     database_clock_checks,
     connector_secret_checks,
     lambda container: [worker_check(container)],
+    project_warehouse_checks,
 )
-_ON_WAREHOUSE: Final[tuple[_Look, ...]] = (lambda container: [files_check(container)], vending_checks)
+_ON_WAREHOUSE: Final[tuple[_Look, ...]] = (
+    lambda container: [files_check(container)],
+    commit_checks,
+    vending_checks,
+)
 
 
 def _after(

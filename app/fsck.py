@@ -20,7 +20,8 @@ from app.featurestore.locations.models import Location, LocationState
 from app.featurestore.locations.service import CLAIM_LIFETIME
 from app.featurestore.statistics.models import Statistics
 from app.featurestore.training_datasets.models import TrainingDataset
-from infra.errors import GatewayError
+from app.featurestore.warehouses.repository import WarehouseRepository, registered
+from infra.errors import GatewayError, StorageUnavailableError
 from tenancy.projects.models import Project
 
 _LOST_AFTER = timedelta(minutes=2)
@@ -59,6 +60,7 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
         datasets = list(session.scalars(select(TrainingDataset)))
         locations = {row.path: row for row in session.scalars(select(Location))}
         projects = list(session.scalars(select(Project)))
+        elsewhere = list(_own_warehouses(session))
         folders = {folder for project in projects for folder in _folders_of_connectors(session, project)}
         leftovers = [*_lost_runs(session, container), *_lost_statistics(session)]
     findings = []
@@ -69,7 +71,8 @@ def check_consistency(container: Container, *, deep: bool = False) -> Report:
     named = {group.location for group in groups} | {dataset.location for dataset in datasets}
     findings += _of_locations(locations, named, container)
     known = locations.keys() | folders
-    findings += [finding for project in projects for finding in _unknown_folders(project, known, container)]
+    for project, below in [*((project, str(project.id)) for project in projects), *elsewhere]:
+        findings += _unknown_folders(project, below, known, container)
     return Report(len(groups), len(datasets), len(locations), [*findings, *leftovers])
 
 
@@ -157,11 +160,19 @@ def _folders_of_connectors(session: Session, project: Project) -> Iterator[str]:
     return (folder_of(project.id, name) for name in names)
 
 
-def _unknown_folders(project: Project, known: AbstractSet[str], container: Container) -> Iterator[Finding]:
-    below = f"{project.id}/"
-    folders = {
-        below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(str(project.id))
-    }
+def _own_warehouses(session: Session) -> Iterator[tuple[Project, str]]:
+    for row, _ in WarehouseRepository(session).places():
+        yield session.get_one(Project, row.project_id), registered(row, "").path()
+
+
+def _unknown_folders(project: Project, place: str, known: AbstractSet[str], container: Container) -> Iterator[Finding]:
+    below = f"{place}/"
+    try:
+        folders = {below + path.removeprefix(below).partition("/")[0] for path in container.store.list_files(place)}
+    except StorageUnavailableError as error:
+        subject = f"the warehouses of project {project.name}"
+        yield Finding(is_fault=True, subject=subject, detail=error.detail, fix=_WAREHOUSE)
+        return
     unknown = folders - known
     if unknown:
         # Read again: whoever removed what was only begun after the first reading would remove what somebody writes.
@@ -195,5 +206,6 @@ _ANEW = "make it anew with recreate_training_dataset, or restore the file"
 _CONNECTOR = "test the storage connector; who owns the bucket decides who may look"
 _REPORT = "this should not happen: please report it, with the gateway's log"
 _PURGE = "a worker does it by itself; `oast fsck --repair` does it now"
+_WAREHOUSE = "`oast doctor` tries each warehouse and says what mends it"
 _UNKNOWN = "if no gateway of another database writes here, remove the folder"
 _WORKER = "start `oast worker`, or set OAST_JOBS__EMBEDDED=true"

@@ -101,6 +101,7 @@ def gateway_role(
     secrets_kms_key_arn: str | None = None,
     vending_role_arn: str | None = None,
     connector_role_arns: Sequence[str] = (),
+    project_warehouse_role_arns: Sequence[str] = (),
 ) -> Document:
     """What gateway and workers may do. `secrets_prefix` is the part of OAST_SECRETS__PREFIX before the project's name."""
     place = warehouse.place
@@ -115,8 +116,8 @@ def gateway_role(
     ]
     if vending_role_arn is not None:
         statements.append(_allow(_ASSUME, vending_role_arn))
-    if connector_role_arns:
-        statements.append(_allow("sts:AssumeRole", list(connector_role_arns)))
+    of_projects = (connector_role_arns, project_warehouse_role_arns)
+    statements += [_allow("sts:AssumeRole", list(arns)) for arns in of_projects if arns]
     return _document(*statements)
 
 
@@ -149,6 +150,21 @@ def vending_boundary(warehouse: WarehouseBucket) -> Document:
 def vending_trust(gateway_role_arn: str) -> Document:
     """The gateway's own role assumes it, and nobody else."""
     return _document(_trust({"AWS": gateway_role_arn}, _ASSUME))
+
+
+def project_warehouse_role(warehouse: WarehouseBucket) -> Document:
+    """What the role of a project's own warehouse may do: with the bucket of that project what the gateway does with its own."""
+    return _document(
+        _allow("s3:ListBucket", warehouse.bucket_arn),
+        _allow(_WAREHOUSE, warehouse.objects_arn),
+        *warehouse.key_statements(["kms:Decrypt", "kms:GenerateDataKey"]),
+    )
+
+
+def project_warehouse_trust(gateway_role_arn: str, external_id: str) -> Document:
+    """The gateway comes in on behalf of this project only."""
+    condition = {"StringEquals": {"sts:ExternalId": external_id}}
+    return _document({**_trust({"AWS": gateway_role_arn}, "sts:AssumeRole"), "Condition": condition})
 
 
 def _document(*statements: Statement) -> Document:

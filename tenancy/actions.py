@@ -27,6 +27,7 @@ class Action(StrEnum):
     API_KEY_ROTATE = "api-key:rotate"
     API_KEY_REVOKE = "api-key:revoke"
     OPERATOR_KEY_MANAGE = "operator-key:manage"
+    WAREHOUSE_SET = "warehouse:set"
     ROLE_BINDING_LIST = "role-binding:list"
     ROLE_BINDING_CREATE = "role-binding:create"
     ROLE_BINDING_DELETE = "role-binding:delete"
@@ -90,6 +91,7 @@ RULES: dict[Action, Rule] = {
     Action.API_KEY_ROTATE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.API_KEY_REVOKE: Rule(Scope.KEYS_MANAGE, _SCIENTIST, operator=True),
     Action.OPERATOR_KEY_MANAGE: Rule(Scope.OPERATOR, _OWNER, operator=True),
+    Action.WAREHOUSE_SET: Rule(Scope.OPERATOR, _OWNER, operator=True),
     Action.ROLE_BINDING_LIST: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),
     Action.ROLE_BINDING_CREATE: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),
     Action.ROLE_BINDING_DELETE: Rule(Scope.KEYS_MANAGE, _OWNER, operator=True),

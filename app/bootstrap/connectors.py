@@ -10,19 +10,20 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.orm import Session
 
 from app.bootstrap.parts import Parts
+from app.bootstrap.warehouses import reserved_places
 from app.featurestore.connectors.files import FileReader
 from app.featurestore.connectors.hopsfs import HopsfsKind
 from app.featurestore.connectors.jdbc import JdbcKind
 from app.featurestore.connectors.kinds import ConnectorKind
 from app.featurestore.connectors.redshift import RedshiftKind
-from app.featurestore.connectors.s3 import Place, S3Kind
+from app.featurestore.connectors.s3 import S3Kind
 from app.featurestore.connectors.secrets import ProjectSecrets
 from app.featurestore.connectors.service import ConnectorService
 from app.featurestore.connectors.sql import SqlReader
 from app.featurestore.connectors.stored import StoredSecrets
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.training_datasets.repository import TrainingDatasetRepository
-from app.settings import ConnectorSettings, Settings
+from app.settings import Settings
 from infra.database.unit_of_work import Database
 from infra.errors import NotFoundError
 from infra.ids import new_id
@@ -35,8 +36,6 @@ from infra.sources.postgresql import REDSHIFT_FLAVOUR, PostgresSource
 from infra.sources.sqlite import SqliteSource
 from infra.storage.buckets import S3Buckets
 from infra.storage.folders import WarehouseFolders
-from infra.storage.location import Warehouse
-from infra.storage.roles import AssumedRoles
 from tenancy.projects.repository import ProjectRepository
 
 
@@ -77,7 +76,7 @@ def _kinds(parts: Parts) -> Registry[ConnectorKind]:
     built_in: dict[str, ConnectorKind] = {
         "jdbc": jdbc,
         "redshift": RedshiftKind(jdbc),
-        "s3": _s3_kind(settings.connectors, guard, limits, warehouse),
+        "s3": _s3_kind(parts, guard, limits),
         "hopsfs": HopsfsKind(folders=WarehouseFolders(warehouse, limits), project_id=project_id),
     }
     return Registry("oasthouse.connector_kinds", built_in)
@@ -101,17 +100,18 @@ def _jdbc_kind(settings: Settings, guard: AddressGuard) -> JdbcKind:
     )
 
 
-def _s3_kind(settings: ConnectorSettings, guard: AddressGuard, limits: FileLimits, warehouse: Warehouse) -> S3Kind:
+def _s3_kind(parts: Parts, guard: AddressGuard, limits: FileLimits) -> S3Kind:
+    settings = parts.settings.connectors
     buckets = S3Buckets(
         addresses=guard.addresses,
-        roles=AssumedRoles(settings.sts_region, settings.sts_endpoint_url),
+        roles=parts.roles,
         limits=limits,
         ca_file=settings.bucket_ca_file,
     )
     return S3Kind(
         buckets=buckets,
         require_allowed=guard.require_allowed,
-        reserved=Place(warehouse.bucket, warehouse.prefix) if warehouse.is_s3 else None,
+        reserved=partial(reserved_places, parts),
         allows_http=settings.allow_http,
     )
 

@@ -7,6 +7,7 @@ from app.bootstrap.logins import build_logins
 from app.bootstrap.parts import Parts, build_parts
 from app.bootstrap.rows import Rows, build_rows
 from app.bootstrap.stored import build_stored
+from app.bootstrap.warehouses import build_commit_proofs, build_warehouses
 from app.bootstrap.work import build_work
 from app.container import Container
 from app.featurestore.changes.service import ChangeService
@@ -85,6 +86,8 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         training_datasets=stored.training_datasets,
         places=stored.places,
         locations=stored.locations,
+        warehouses=build_warehouses(parts),
+        commit_proofs=build_commit_proofs(parts),
         jobs=work.jobs,
         programs=work.programs,
         scheduler=work.scheduler,

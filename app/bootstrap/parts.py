@@ -2,10 +2,12 @@
 
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
 from app.bootstrap.own import read_own, secret_stores
+from app.featurestore.warehouses.repository import WarehouseRepository
 from app.settings import Settings, SparkSettings, WarehouseSettings
 from infra.clock import Clock
 from infra.crypto import Pepper, SecretValue
@@ -21,10 +23,13 @@ from infra.ports.sealing import SecretSealer
 from infra.ports.secrets import SecretStore
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import TableStore
+from infra.ports.warehouses import RegisteredWarehouse
 from infra.registry import Registry
 from infra.secrets.rotating import RotatingSecrets
 from infra.storage.location import S3Options, Warehouse, parse_warehouse
-from infra.storage.warehouse import open_object_store
+from infra.storage.roles import AssumedRoles
+from infra.storage.routed import RoutedObjectStore
+from infra.storage.warehouses import Warehouses
 from infra.tables.delta import DeltaTableStore
 from tenancy.access import Authorizer
 from tenancy.audit.service import AuditLog
@@ -53,6 +58,8 @@ class Parts:
     database: Database
     ledger: IdempotencyLedger
     warehouse: Warehouse
+    warehouses: Warehouses
+    roles: AssumedRoles
     store: ObjectStore
     tables: TableStore
     engine: QueryEngine
@@ -79,6 +86,8 @@ def build_parts(given: Settings, clock: Clock) -> Parts:
     settings = own.settings
     database = Database(open_engine(settings.resolved_database_url, own.database_login))
     warehouse = parse_warehouse(settings.resolved_warehouse_url, _s3_options(settings.warehouse))
+    roles = AssumedRoles(settings.connectors.sts_region, settings.connectors.sts_endpoint_url)
+    warehouses = Warehouses(warehouse, partial(_registered, database), roles)
     return Parts(
         settings=settings,
         clock=clock,
@@ -86,9 +95,11 @@ def build_parts(given: Settings, clock: Clock) -> Parts:
         database=database,
         ledger=IdempotencyLedger(database=database, clock=clock, ids=new_id),
         warehouse=warehouse,
-        store=open_object_store(warehouse),
-        tables=DeltaTableStore(warehouse),
-        engine=ProcessEngine(warehouse, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump()),
+        warehouses=warehouses,
+        roles=roles,
+        store=RoutedObjectStore(warehouses),
+        tables=DeltaTableStore(warehouses),
+        engine=ProcessEngine(warehouses, temp_directory=Path(tempfile.gettempdir()), **settings.engine.model_dump()),
         cluster=_cluster(settings.spark),
         secret_stores=stores,
         secrets=secrets,
@@ -96,6 +107,11 @@ def build_parts(given: Settings, clock: Clock) -> Parts:
         authorizer=DatabaseAuthorizer(clock=clock),
         audit=AuditLog(clock=clock, ids=new_id),
     )
+
+
+def _registered(database: Database) -> list[RegisteredWarehouse]:
+    with database.read() as session:
+        return WarehouseRepository(session).registered()
 
 
 def _s3_options(settings: WarehouseSettings) -> S3Options:

@@ -13,6 +13,7 @@ from app.featurestore.locations import models as _locations
 from app.featurestore.statistics import models as _statistics
 from app.featurestore.training_datasets import models as _training_datasets
 from app.featurestore.vending import models as _vending
+from app.featurestore.warehouses import models as _warehouses
 from infra.database import idempotency as _idempotency
 from infra.database.base import Base, UtcDateTime
 from infra.database.engine import WRITES, open_engine
@@ -32,6 +33,7 @@ TABLES = (
     _statistics,
     _training_datasets,
     _vending,
+    _warehouses,
     _idempotency,
     _api_keys,
     _audit,

@@ -45,8 +45,8 @@ def confine_session(connection: duckdb.DuckDBPyConnection, job: Job) -> None:
     connection.execute(f"SET threads = {job.threads}")
     connection.execute(f"SET temp_directory = {literal(job.spill)}")
     connection.execute(f"SET max_temp_directory_size = '{job.spill_bytes}B'")
-    if job.access is not None:
-        connection.execute(f"CREATE SECRET warehouse ({_secret(job.access)})")
+    for number, access in enumerate(job.access):
+        connection.execute(f"CREATE SECRET warehouse_{number} ({_secret(access)})")
     connection.execute(f"SET allowed_paths = [{', '.join(literal(uri) for uri in _paths(job))}]")
     connection.execute("SET enable_external_access = false")
 

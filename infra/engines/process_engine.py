@@ -16,6 +16,7 @@ from infra.engines.sources import QuerySources
 from infra.engines.spill import SpillDirectory, sweep
 from infra.ports.engine import Abandoned, BatchStream, EngineQuery
 from infra.storage.location import Warehouse
+from infra.storage.warehouses import Warehouses
 
 # What one query may put aside, in times of its memory: room for joins of many times its size, and no full disk.
 _SPILL_FACTOR: Final = 32
@@ -32,7 +33,7 @@ class ProcessEngine:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        warehouse: Warehouse | Warehouses,
         *,
         temp_directory: Path,
         memory_limit: str = "1GB",
@@ -41,7 +42,6 @@ class ProcessEngine:
         wait_seconds: float = 20.0,
         deadline_seconds: float = 60.0,
     ) -> None:
-        self._warehouse = warehouse
         self._memory_limit = memory_limit
         self._threads = threads
         self._temp_directory = temp_directory
@@ -77,7 +77,7 @@ class ProcessEngine:
             spill = SpillDirectory(self._temp_directory)
             failed.callback(spill.remove)
             job = self._job(query, spill.path, deadline)
-            process = fork_query(self._request(deadline), REMOTE if self._warehouse.is_s3 else LOCAL)
+            process = fork_query(self._request(deadline), REMOTE if self._sources.is_remote else LOCAL)
             slot.run = ProcessRun(process, spill, deadline)
             failed.pop_all()
         return job
@@ -112,7 +112,7 @@ class ProcessEngine:
             max_rows=query.limits.max_rows,
             max_bytes=query.limits.max_bytes,
             exact_rows=query.exact_rows,
-            access=self._sources.access(trusted=query.trusted),
+            access=self._sources.access(tables.values(), trusted=query.trusted),
         )
 
     @property

@@ -37,7 +37,7 @@ class StoredRows:
 
 @dataclass(frozen=True)
 class Access:
-    """The credentials with which trusted SQL reads below `scope`."""
+    """The credentials with which trusted SQL reads below `scope`; scopes of one query do not overlap."""
 
     scope: str
     options: S3Options
@@ -60,7 +60,7 @@ class Job:
     max_rows: int | None = None
     max_bytes: int | None = None
     exact_rows: int | None = None
-    access: Access | None = None
+    access: tuple[Access, ...] = ()
 
 
 @dataclass(frozen=True)

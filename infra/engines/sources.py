@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,8 @@ from infra.ports.engine import Rows, Table
 from infra.ports.storage import ObjectStore
 from infra.ports.tables import DataFile, Snapshot
 from infra.storage.location import Warehouse
-from infra.storage.warehouse import open_object_store
+from infra.storage.routed import RoutedObjectStore
+from infra.storage.warehouses import Warehouses
 
 # An address is looked at each time a file is opened, and the deadline ends that.
 _MARGIN_SECONDS: Final = 60
@@ -23,19 +24,27 @@ _ROWS_PER_GROUP: Final = 64 * 1024
 
 
 class QuerySources:
-    """Trusted SQL gets credentials for the warehouse. SQL of users gets none: signed addresses, each for one file."""
+    """Trusted SQL gets credentials for the warehouses of its tables; SQL of users none: signed addresses, each for one file."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+    def __init__(self, warehouse: Warehouse | Warehouses) -> None:
+        self._warehouses = Warehouses.of(warehouse)
         self._guard = threading.Lock()
         self._store: ObjectStore | None = None
 
-    def access(self, *, trusted: bool) -> Access | None:
-        if self._warehouse.s3 is None or not trusted:
-            return None
+    @property
+    def is_remote(self) -> bool:
+        return self._warehouses.own.is_s3
+
+    def access(self, tables: Iterable[Snapshot | StoredRows], *, trusted: bool) -> tuple[Access, ...]:
+        """One for each warehouse in which files of the query lie."""
+        if not self.is_remote or not trusted:
+            return ()
         from infra.storage.credentials import with_credentials  # noqa: PLC0415 brings boto3, which is heavy
 
-        return Access(self._warehouse.url, with_credentials(self._warehouse.s3))
+        # All files of a table lie below one address.
+        first = [table.files[0].uri for table in tables if isinstance(table, Snapshot) and table.files]
+        reached = {self._warehouses.reach(self._warehouses.holding(uri)) for uri in first}
+        return tuple(Access(f"{one.url}/", with_credentials(one.s3)) for one in reached if one.s3 is not None)
 
     def table(self, table: Table, *, trusted: bool, spill: Path, deadline: float) -> Snapshot | StoredRows:
         if isinstance(table, Rows):
@@ -45,14 +54,16 @@ class QuerySources:
 
     def _reachable(self, file: DataFile, seconds: int, *, trusted: bool) -> DataFile:
         uri = file.uri
-        if self._warehouse.is_s3 and not trusted:
+        if self.is_remote and not trusted:
             uri = self._signer().presigned(uri, seconds) or uri
+        elif self.is_remote:
+            self._warehouses.holding(uri)  # or it is refused: a log may name what it likes
         return replace(file, uri=uri, bounds={})
 
     def _signer(self) -> ObjectStore:
         with self._guard:
             if self._store is None:
-                self._store = open_object_store(self._warehouse)
+                self._store = RoutedObjectStore(self._warehouses)
             return self._store
 
 

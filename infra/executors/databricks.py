@@ -74,7 +74,7 @@ class DatabricksExecutor:
         self.look_seconds = options.look_seconds
         self._options = options
         self._secrets = secrets
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT, maxsize=4)
         self._token: str | None = None
         self._told: dict[str, str] = {}
 

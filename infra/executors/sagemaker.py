@@ -132,7 +132,12 @@ class SageMakerExecutor:
     @cached_property
     def _client(self) -> Any:
         # botocore waits 60 s and 60 s by itself, five times over.
-        config = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 2})
+        config = Config(
+            connect_timeout=5,
+            read_timeout=20,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=10,
+        )
         with _translated():
             return boto3.session.Session().client(
                 "sagemaker", region_name=self._options.region, endpoint_url=self._options.endpoint_url, config=config

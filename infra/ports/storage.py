@@ -44,3 +44,9 @@ class ObjectStore(Protocol):
 
         Raises StorageUnavailableError if not: a store that lets two writers create the same object loses commits silently.
         """
+
+    def race(self) -> None:
+        """Prove that of many who create one object at once exactly one is let, several times over; raises as `probe` does.
+
+        It may take seconds: there are stores that let contestants wait for each other.
+        """

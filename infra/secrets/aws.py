@@ -37,7 +37,12 @@ class AwsOptions:
 
 def open_client(service: Literal["secretsmanager", "ssm", "kms"], options: AwsOptions) -> Any:
     # botocore waits 60 s and 60 s by itself: one silent endpoint would hold a worker for minutes.
-    config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+    config = Config(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        max_pool_connections=10,
+    )
     with translated():
         return boto3.session.Session().client(
             service, region_name=options.region, endpoint_url=options.endpoint_url, config=config

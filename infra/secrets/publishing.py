@@ -60,7 +60,12 @@ class _Aws:
         return self._open(self.service)
 
     def _open(self, service: str) -> Any:
-        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        config = Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=10,
+        )
         session: Any = boto3.session.Session()  # its stubs want the name of each service
         region, endpoint = self._options.region, self._options.endpoint_url
         return session.client(service, region_name=region, endpoint_url=endpoint, config=config)

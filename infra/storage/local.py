@@ -88,6 +88,10 @@ class LocalObjectStore:
         except OSError as error:
             raise _unavailable(error) from error
 
+    def race(self) -> None:
+        """The kernel makes a link or refuses it, whoever else asks."""
+        self.probe()
+
     def _require_refusal(self, first: Path) -> None:
         # A Delta commit on disk is a hard link that must not replace; this is the same call.
         second = first.with_name(first.name + "-second")

@@ -27,13 +27,17 @@ def path_segments(path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class S3Options:
-    """How to reach S3. Without keys the default AWS chain decides; with an endpoint addressing is by path."""
+    """How to reach S3. Without keys the default AWS chain decides; with an endpoint addressing is by path.
+
+    Objects are encrypted with `kms_key`, or as the bucket says where there is none.
+    """
 
     region: str | None = None
     endpoint_url: str | None = None
     access_key_id: str | None = field(default=None, repr=False)
     secret_access_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    kms_key: str | None = None
 
     @property
     def path_style(self) -> bool:

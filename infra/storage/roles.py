@@ -68,7 +68,12 @@ class AssumedRoles:
 
     @cached_property
     def _client(self) -> Any:
-        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
+        config = Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=10,
+        )
         return boto3.session.Session().client(
             "sts", region_name=self._region, endpoint_url=self._endpoint_url, config=config
         )

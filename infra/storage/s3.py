@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 from uuid import uuid4
@@ -15,12 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import NotFoundError, StorageUnavailableError
 from infra.ports.files import SourceFilesTooLargeError
 from infra.storage.location import S3Options, Warehouse, path_segments
+from infra.storage.race import code_of, find_race
 from infra.storage.s3_files import READ_AHEAD, Bucket, RangeReader, Upload
 
 _DELETE_AT_ONCE: Final = 1000
+NO_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": 1}}
 ABSENT: Final = frozenset({"NoSuchKey", "404", "NotFound"})
-_REFUSED_SECOND: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412"})
 _RETRY_AFTER: Final = 5
+_CONNECTIONS: Final = 32  # of one client; further ones are opened and closed again
 
 
 class S3ObjectStore:
@@ -29,6 +32,7 @@ class S3ObjectStore:
     def __init__(self, warehouse: Warehouse, bucket: Bucket | None = None) -> None:
         """`bucket` is for those who reach it in another way than the gateway its own, or tell its errors otherwise."""
         self._warehouse = warehouse
+        self._is_own = bucket is None
         self._bucket = bucket or open_bucket(warehouse)
         self._client = self._bucket.client
         self._translated = self._bucket.translated
@@ -80,25 +84,28 @@ class S3ObjectStore:
         return 0
 
     def probe(self) -> None:
-        # Delta commits rest on this one refusal; a store that ignores the condition loses commits without an error.
+        self._require_conditions(all_at_once=False)
+
+    def race(self) -> None:
+        self._require_conditions(all_at_once=True)
+
+    def _require_conditions(self, *, all_at_once: bool) -> None:
         key = self._key(f".probe/{uuid4()}")
         with self._translated(key):
-            self._create(key)
-            try:
-                self._create(key)
-            except ClientError as error:
-                if code_of(error) not in _REFUSED_SECOND:
-                    raise
-                return
-            finally:
-                self._client.delete_object(Bucket=self._warehouse.bucket, Key=key)
-        raise StorageUnavailableError(
-            "The warehouse ignores If-None-Match: concurrent commits would overwrite each other.",
-            hint="Use a store with conditional writes, such as Amazon S3.",
-        )
+            encryption = self._bucket.encryption
+            fault = find_race(self._racing, self._warehouse.bucket, key, all_at_once=all_at_once, **encryption)
+        if fault is not None:
+            raise StorageUnavailableError(
+                f"The warehouse does not keep to If-None-Match, so that commits would overwrite each other: {fault}.",
+                hint="Use a store with conditional writes, such as Amazon S3.",
+            )
 
-    def _create(self, key: str) -> None:
-        self._client.put_object(Bucket=self._warehouse.bucket, Key=key, Body=b"", IfNoneMatch="*")
+    @cached_property
+    def _racing(self) -> Any:
+        """A client that tries nothing twice: the second try of a put that did arrive would be refused."""
+        assert self._is_own, "only what tables are committed to is probed"
+        assert self._warehouse.s3 is not None
+        return open_client(self._warehouse.s3, **NO_RETRIES)
 
     def _pages(self, prefix: str, after: str = "") -> Iterator[list[str]]:
         # The slash keeps a sibling out: `a/` is no prefix of `a2/x`.
@@ -130,7 +137,12 @@ class S3ObjectStore:
 def open_bucket(warehouse: Warehouse) -> Bucket:
     """The warehouse's own, as the gateway."""
     assert warehouse.s3 is not None, "an S3 store needs an s3:// warehouse"
-    return Bucket(open_client(warehouse.s3), warehouse.bucket, _translated)
+    return Bucket(open_client(warehouse.s3), warehouse.bucket, _translated, encryption=_encryption(warehouse.s3))
+
+
+def _encryption(options: S3Options) -> dict[str, str]:
+    key = options.kms_key
+    return {} if key is None else {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
 
 
 def open_client(options: S3Options, **config: Any) -> Any:
@@ -140,6 +152,7 @@ def open_client(options: S3Options, **config: Any) -> Any:
         connect_timeout=2,
         read_timeout=10,
         retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=_CONNECTIONS,
         tcp_keepalive=True,
         signature_version="s3v4",
         s3={"addressing_style": "path" if options.path_style else "auto"},
@@ -165,7 +178,3 @@ def _translated(path: str) -> Iterator[None]:
         raise StorageUnavailableError(f"The warehouse refused: {code_of(error)}.", retry_after=_RETRY_AFTER) from error
     except BotoCoreError as error:
         raise StorageUnavailableError("The warehouse does not answer.", retry_after=_RETRY_AFTER) from error
-
-
-def code_of(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

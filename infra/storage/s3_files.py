@@ -1,9 +1,9 @@
 """One object of a bucket as a file: written in parts, or read in ranges."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
@@ -17,13 +17,14 @@ READ_AHEAD: Final = 1 << 20
 class Bucket:
     """botocore's client, and how its errors are told: `translated(path)` is around every call.
 
-    `most_pages` bounds a list, for stores that are not trusted to end one.
+    `most_pages` bounds a list, for stores that are not trusted to end one. `encryption` goes with what makes an object.
     """
 
     client: Any
     name: str
     translated: Callable[[str], AbstractContextManager[None]]
     most_pages: int | None = None
+    encryption: Mapping[str, str] = field(default_factory=dict)
 
 
 class Upload(io.RawIOBase):
@@ -33,6 +34,7 @@ class Upload(io.RawIOBase):
         self._client = bucket.client
         self._translated = bucket.translated
         self._target = {"Bucket": bucket.name, "Key": key}
+        self._encryption = bucket.encryption
         self._buffer = bytearray()
         self._upload_id: str | None = None
         self._parts: list[dict[str, object]] = []
@@ -89,7 +91,8 @@ class Upload(io.RawIOBase):
     def _send_part(self) -> None:
         with self._translated(self._target["Key"]):
             if self._upload_id is None:
-                self._upload_id = self._client.create_multipart_upload(**self._target)["UploadId"]
+                begun = self._client.create_multipart_upload(**self._target, **self._encryption)
+                self._upload_id = begun["UploadId"]
             number = len(self._parts) + 1
             body = bytes(self._buffer[:PART_BYTES])
             answer = self._client.upload_part(**self._target, UploadId=self._upload_id, PartNumber=number, Body=body)
@@ -98,7 +101,7 @@ class Upload(io.RawIOBase):
 
     def _complete(self) -> None:
         if self._upload_id is None:
-            self._client.put_object(**self._target, Body=bytes(self._buffer))
+            self._client.put_object(**self._target, **self._encryption, Body=bytes(self._buffer))
             return
         if self._buffer:
             self._send_part()

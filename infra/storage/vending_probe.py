@@ -15,10 +15,9 @@ from infra.errors import GatewayError
 from infra.ports.vending import Credential, ProbeCheck, VendingUnavailableError
 from infra.storage.bucket_errors import plain_code
 from infra.storage.location import S3Options, Warehouse
-from infra.storage.s3 import ABSENT, S3ObjectStore, open_client
+from infra.storage.s3 import ABSENT, NO_RETRIES, S3ObjectStore, open_client
 
 _REFUSALS: Final = frozenset({"403", "AccessDenied", "AccessDeniedException", "Forbidden"})
-_NO_RETRIES: Final = {"retries": {"mode": "standard", "total_max_attempts": 1}}
 
 MintFor = Callable[[Sequence[str]], Credential]
 """A credential to read these locations and nothing else; of no locations, to read nothing."""
@@ -93,7 +92,7 @@ class _Attempts:
             region=credential.region,
             endpoint_url=self._options.endpoint_url,
         )
-        return open_client(keys, **_NO_RETRIES)
+        return open_client(keys, **NO_RETRIES)
 
     def _read(self, client: Any, path: str) -> Callable[[], Any]:
         return lambda: client.get_object(Bucket=self._bucket, Key=f"{self._key}/{path}")

@@ -16,7 +16,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from infra.errors import ConflictError, GatewayError, NotFoundError, StorageUnavailableError
 from infra.ports.tables import Author, BatchFactory, Commit, LoggedCommit, Snapshot, Write, WriteMode
 from infra.storage.location import Warehouse
-from infra.storage.warehouse import open_object_store
+from infra.storage.routed import RoutedObjectStore
+from infra.storage.warehouses import Warehouses
 from infra.tables.backoff import RETRY_AFTER, Backoff, is_transient, refusal
 from infra.tables.columns import missing_columns
 from infra.tables.files import difference, read_history, read_snapshot
@@ -48,10 +49,9 @@ class DeltaTableStore:
     `commit_deadline` bounds how long one write may keep losing races, in seconds.
     """
 
-    def __init__(self, warehouse: Warehouse, *, commit_deadline: float = 60.0) -> None:
-        self._warehouse = warehouse
-        self._options = storage_options(warehouse)
-        self._files = open_object_store(warehouse)
+    def __init__(self, warehouse: Warehouse | Warehouses, *, commit_deadline: float = 60.0) -> None:
+        self._warehouses = Warehouses.of(warehouse)
+        self._files = RoutedObjectStore(self._warehouses)
         self._commit_deadline = commit_deadline
         self._locks = _TableLocks()
         self._memory = LogMemory()
@@ -66,7 +66,7 @@ class DeltaTableStore:
         rows: BatchFactory | None,
         author: Author | None = None,
     ) -> Commit:
-        uri = self._warehouse.uri(location)
+        uri = self._warehouses.uri(location)
         require_portable(schema, partition_by)
         source = RowSource(rows or empty_rows(schema), schema, partition_by=partition_by)
         creation = f"create-{uuid4()}"
@@ -78,7 +78,7 @@ class DeltaTableStore:
                 mode="error",
                 partition_by=list(partition_by),
                 configuration=KEEP_LOG_OF_TABLE,
-                storage_options=self._options,
+                storage_options=self._options(location),
                 writer_properties=_writer_properties(),
                 commit_properties=next_commit(None, creation, author),
                 post_commithook_properties=KEEP_LOG,
@@ -90,7 +90,7 @@ class DeltaTableStore:
         return self._created(location, creation, source, failure)
 
     def write(self, location: str, write: Write) -> Commit:
-        uri = self._warehouse.uri(location)
+        uri = self._warehouses.uri(location)
         if write.mode is WriteMode.UPSERT:
             # Imported late for the sake of forks, like the query engine.
             from infra.tables.uniqueness import require_unique_keys  # noqa: PLC0415
@@ -115,7 +115,7 @@ class DeltaTableStore:
             # Asked for a version far beyond the newest, delta-rs 1.6.6 looks for all in between, deaf to everything.
             _require_version(version, self.version(location))
             with _translated(location):
-                known = read_snapshot(self._open(location, version), self._warehouse.uri(location))
+                known = read_snapshot(self._open(location, version), self._warehouses.uri(location))
             self._snapshots.keep((location, version), known, 1 + len(known.files))
         return known
 
@@ -142,14 +142,14 @@ class DeltaTableStore:
             raise NotFoundError(
                 f"The log of the table no longer reaches back to its first commit, only to {versions[0]}."
             )
-        return read_history(entries, self._warehouse.uri(location))
+        return read_history(entries, self._warehouses.uri(location))
 
     def difference(self, location: str, old: int, new: int) -> tuple[Snapshot, Snapshot]:
         return difference(self.snapshot(location, old), self.snapshot(location, new))
 
     def add_columns(self, location: str, columns: pa.Schema, author: Author | None = None) -> int:
         require_zones(columns)
-        uri, backoff = self._warehouse.uri(location), Backoff(self._commit_deadline)
+        uri, backoff = self._warehouses.uri(location), Backoff(self._commit_deadline)
         with self._locks.held(uri, backoff.remaining):
             while True:
                 with backoff.attempt():
@@ -216,8 +216,12 @@ class DeltaTableStore:
     def _log(self, location: str) -> CommitLog:
         return CommitLog(self._files, location, self._memory)
 
+    def _options(self, location: str) -> dict[str, str]:
+        """Anew for each use: the keys of a role expire."""
+        return storage_options(self._warehouses.reach_path(location)[0])
+
     def _open(self, location: str, version: int | None = None) -> DeltaTable:
-        return DeltaTable(self._warehouse.uri(location), version=version, storage_options=self._options)
+        return DeltaTable(self._warehouses.uri(location), version=version, storage_options=self._options(location))
 
 
 class _TableLocks:

@@ -11,8 +11,9 @@ from app.featurestore.connectors.hopsfs import HopsfsKind
 from app.featurestore.connectors.jdbc import JdbcKind
 from app.featurestore.connectors.kinds import CredentialKind, FileKind, SqlKind
 from app.featurestore.connectors.redshift import RedshiftKind
-from app.featurestore.connectors.s3 import Place, S3Kind
+from app.featurestore.connectors.s3 import S3Kind
 from app.featurestore.connectors.s3_options import endpoint_host, read_s3_options
+from app.featurestore.warehouses.rules import Place
 from infra.crypto import SecretValue
 from infra.errors import InvalidInputError
 from infra.ports.files import BucketKeys, BucketRole, BucketTarget
@@ -202,9 +203,11 @@ class _Recorded:
     source = store
 
 
-def _s3(reserved: Place | None = None) -> tuple[S3Kind, _Recorded]:
+def _s3(*reserved: Place) -> tuple[S3Kind, _Recorded]:
     recorded = _Recorded()
-    kind = S3Kind(buckets=recorded, require_allowed=AddressGuard().require_allowed, reserved=reserved, allows_http=True)
+    kind = S3Kind(
+        buckets=recorded, require_allowed=AddressGuard().require_allowed, reserved=lambda: reserved, allows_http=True
+    )
     return kind, recorded
 
 

@@ -41,6 +41,8 @@ COMMAND_LINE_ONLY = {
     "plain-text-refused",
     "programs-not-valid",
     "setting-secret-unusable",
+    "warehouse-not-proven",
+    "warehouse-overlaps",
 }
 OF_THE_FRAMEWORK = {"method-not-allowed": 405}
 SDK_VARIABLES = {"OAST_ALLOW_UNVERIFIED_TLS", "OAST_PROGRESS", "OAST_PROFILE", *PRESETS.values()}

@@ -171,12 +171,21 @@ def test_failures_of_sql_of_users(job: Job, sql: str, kind: type[GatewayError], 
     assert text in error.detail
 
 
-def test_credentials_are_for_the_warehouse_only(job: Job) -> None:
+def test_credentials_are_for_the_warehouses_only(job: Job) -> None:
+    """Each for its own, also where one begins as the other does."""
     load_engine(REMOTE)
     options = S3Options("eu-west-1", "http://127.0.0.1:1", "key id", "it's secret", "token")
-    sql = "SELECT name, scope, secret_string LIKE '%it''s%' AS is_shown FROM duckdb_secrets()"
-    found = rows(replace(job, sql=sql, access=Access("s3://bucket/prefix", options)))
-    assert found == [{"name": "warehouse", "scope": ["s3://bucket/prefix"], "is_shown": False}]
+    sql = "SELECT name, scope, secret_string LIKE '%it''s%' AS is_shown FROM duckdb_secrets() ORDER BY name"
+    scopes = ("s3://bucket/prefix/", "s3://bucket/prefix2/")
+    found = rows(replace(job, sql=sql, access=tuple(Access(scope, options) for scope in scopes)))
+    assert found == [
+        {"name": f"warehouse_{number}", "scope": [scope], "is_shown": False} for number, scope in enumerate(scopes)
+    ]
+    which = "SELECT name FROM which_secret('s3://bucket/{}/x.parquet', 's3')"
+    for number, folder in enumerate(("prefix", "prefix2")):
+        load_engine(REMOTE)
+        given = tuple(Access(scope, options) for scope in scopes)
+        assert rows(replace(job, sql=which.format(folder), access=given)) == [{"name": f"warehouse_{number}"}]
 
 
 def test_a_file_that_is_gone(job: Job, snapshot: Snapshot) -> None:

@@ -15,11 +15,12 @@ _REFUSED = "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message
 
 
 class Sts:
-    """`trust` has the ExternalId that each role asks for, None for one that asks for none."""
+    """`trust` has the ExternalId that each role asks for, None for one that asks for none; `of_role` credentials of its own."""
 
     def __init__(self, credentials: Mapping[str, str]) -> None:
         self.credentials = {"SessionToken": "", **credentials}
         self.trust: dict[str, str | None] = {}
+        self.of_role: dict[str, Mapping[str, str]] = {}
         self.failure: str | None = None
         self.asked: list[dict[str, str]] = []
         self.endpoint_url = ""
@@ -31,7 +32,8 @@ class Sts:
             return 400, _REFUSED.format(code=self.failure)
         if role not in self.trust or self.trust[role] not in (None, form.get("ExternalId")):
             return 403, _REFUSED.format(code="AccessDenied")
-        return 200, _GRANTED.format_map({name: escape(value) for name, value in self.credentials.items()})
+        credentials = self.of_role.get(role, self.credentials)
+        return 200, _GRANTED.format_map({name: escape(value) for name, value in credentials.items()})
 
 
 @contextmanager

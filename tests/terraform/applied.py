@@ -35,6 +35,7 @@ PRODUCTION: dict[str, Any] = {
     "egress": {"sales database": {"cidr_block": "10.30.1.0/24", "port": 5432}},
     "warehouse_prefix": "oasthouse",
     "connector_role_arns": [f"arn:aws:iam::{ACCOUNT}:role/football-lake"],
+    "project_warehouse_role_arns": ["arn:aws:iam::210987654321:role/football-warehouse"],
     "project_secrets_kms_key_arn": KEY,
     "settings": {"OAST_CONNECTORS__ALLOWED_NETWORKS": "10.30.1.0/24"},
     "secret_settings": {"OAST_SPARK__REMOTE": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:spark-AbCdEf"},

@@ -17,6 +17,8 @@ PLACE = iam.Place(ACCOUNT, REGION)
 GATEWAY = f"arn:aws:iam::{ACCOUNT}:role/acme-gateway"
 VENDING = f"arn:aws:iam::{ACCOUNT}:role/acme-vending"
 LAKE = f"arn:aws:iam::{ACCOUNT}:role/football-lake"
+OWN = "arn:aws:iam::210987654321:role/football-warehouse"
+OWN_KEY = f"arn:aws:kms:{REGION}:210987654321:key/5678efab"
 CHINA = iam.Place("210987654321", "cn-north-1", "aws-cn")
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -26,6 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
         "secrets_kms_key_arn": f"{KEY}-of-projects",
         "vending_role_arn": VENDING,
         "connector_role_arns": [LAKE, f"{LAKE}-2"],
+        "project_warehouse_role_arns": [OWN],
         "notebooks": {name: {k: v for k, v in of.items() if k != "attach"} for name, of in NOTEBOOKS.items()},
     },
     "deep-prefix": {"warehouse_prefix": "data/features", "warehouse_kms_key_arn": KEY},
@@ -72,6 +75,7 @@ def _of_the_code(case: dict[str, Any]) -> dict[str, Any]:
             secrets_kms_key_arn=case.get("secrets_kms_key_arn"),
             vending_role_arn=case.get("vending_role_arn"),
             connector_role_arns=case.get("connector_role_arns", ()),
+            project_warehouse_role_arns=case.get("project_warehouse_role_arns", ()),
         ),
         "gateway_trust": iam.gateway_trust(place),
         "vending": iam.vending_role(warehouse),
@@ -114,6 +118,7 @@ def test_roles_are_given_these_documents(production: Applied) -> None:
             secrets_kms_key_arn=KEY,
             vending_role_arn=VENDING,
             connector_role_arns=[LAKE],
+            project_warehouse_role_arns=[OWN],
         ),
         "module.iam.aws_iam_role_policy.vending": iam.vending_role(warehouse),
         "module.iam.aws_iam_policy.vending_boundary": iam.vending_boundary(warehouse),
@@ -163,6 +168,12 @@ def test_the_page_prints_these_documents() -> None:
     ]
     printed = [json.loads(block) for block in fences(read("docs/aws.md"), "json")]
     assert printed == expected
+
+
+def test_the_page_about_warehouses_prints_these_documents() -> None:
+    own = iam.WarehouseBucket(iam.Place("210987654321", REGION), "football-features", "features", OWN_KEY)
+    expected = [iam.project_warehouse_role(own), iam.project_warehouse_trust(GATEWAY, "football-7f3a91c2")]
+    assert [json.loads(block) for block in fences(read("docs/warehouses.md"), "json")] == expected
 
 
 def test_the_page_about_serving_lists_what_the_gateway_needs_of_the_bucket() -> None:

@@ -1,13 +1,13 @@
 """Connectors of kind S3: buckets, here or at other stores that speak S3."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.featurestore.connectors.bucket_keys import read_keys
 from app.featurestore.connectors.errors import BucketReservedError
 from app.featurestore.connectors.kinds import Options
 from app.featurestore.connectors.s3_options import S3ConnectorOptions, endpoint_host, read_s3_options
+from app.featurestore.warehouses.rules import Place
 from infra.crypto import SecretValue
 from infra.errors import InvalidInputError
 from infra.ports.files import BucketIdentity, BucketRole, Buckets, BucketTarget, FileSource
@@ -16,24 +16,10 @@ from infra.ports.storage import ObjectStore
 _SESSION_NAME = 64
 
 
-@dataclass(frozen=True)
-class Place:
-    """A bucket, or what lies below `prefix/` in it."""
-
-    bucket: str
-    prefix: str = ""
-
-    def overlaps(self, other: "Place") -> bool:
-        """Whether one is inside the other. Segments count: `a` and `ab` are apart."""
-        mine, theirs = (place.prefix.split("/") if place.prefix else [] for place in (self, other))
-        shared = min(len(mine), len(theirs))
-        return self.bucket == other.bucket and mine[:shared] == theirs[:shared]
-
-
 class S3Kind:
     """Implements `ConnectorKind`, `FileKind` and `CredentialKind`.
 
-    `reserved` is the warehouse, whose files every project has: no connector leads there, whatever its credentials could,
+    `reserved` are the warehouses, the gateway's and those of projects: no connector leads there, whatever its credentials could,
     and at whatever endpoint, since one store has many addresses. `require_allowed` as in JdbcKind.
     """
 
@@ -42,7 +28,7 @@ class S3Kind:
         *,
         buckets: Buckets,
         require_allowed: Callable[[str], None],
-        reserved: Place | None = None,
+        reserved: Callable[[], Sequence[Place]] = tuple,
         allows_http: bool = False,
     ) -> None:
         self._buckets = buckets
@@ -98,9 +84,10 @@ class S3Kind:
         read = read_s3_options(given, allows_http=self._allows_http)
         if read.endpoint_url is not None:
             self._require_allowed(endpoint_host(read.endpoint_url))
-        if self._reserved is not None and self._reserved.overlaps(Place(read.bucket, read.prefix)):
+        wanted = Place(read.bucket, read.prefix)
+        if any(place.overlaps(wanted) for place in self._reserved()):
             raise BucketReservedError(
-                f"Bucket {read.bucket!r} holds the gateway's warehouse there, with the files of every project.",
+                f"Bucket {read.bucket!r} holds a warehouse of the gateway's there, which is reached through the gateway alone.",
                 hint="Use another bucket or a prefix beside it; for files in the warehouse make a connector of kind HOPSFS.",
             )
         return read

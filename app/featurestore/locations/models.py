@@ -15,7 +15,7 @@ class LocationState(StrEnum):
 
 
 class Location(Base):
-    """A place in the warehouse that is ours to write and to delete.
+    """A place in a warehouse that is ours to write and to delete: which one, `path` says.
 
     It is claimed before the first byte is written and goes live with the row that names it, so that a crash in between
     leaves something to clean up and never half a table. What is deleted is doomed first and removed afterwards.

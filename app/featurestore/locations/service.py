@@ -11,11 +11,13 @@ from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.featurestore.locations.models import Location, LocationState
+from app.featurestore.warehouses.repository import WarehouseRepository
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import ConflictError, GatewayError, StorageUnavailableError
 from infra.ids import IdFactory
 from infra.ports.storage import ObjectStore
+from infra.ports.warehouses import MARK
 from tenancy.projects.models import Project
 
 # A claim older than this belongs to a request that died: no upload is allowed to take nearly as long.
@@ -49,13 +51,17 @@ class Locations:
         self._clock = clock
         self._ids = ids
 
-    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None) -> str:
+    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None, *, in_own: bool = False) -> str:
         """A fresh path `<project-uuid>/<uuid>`. Names never enter a path, so renaming or re-creating cannot collide.
 
-        Of a place elsewhere it is only the key by which it is known here.
+        It is in the project's warehouse, if it has one: then `w=<warehouse-uuid>/` comes before. `in_own`: in the gateway's own
+        all the same. Of a place elsewhere it is only the key by which it is known here.
         """
         path = f"{project_id}/{self._ids()}"
         with self._database.write() as uow:
+            if elsewhere is None and not in_own:
+                current = WarehouseRepository(uow.session).current(project_id, lock=True)
+                path = path if current is None else f"{MARK}{current.id}/{path}"
             if elsewhere is not None:
                 # One at a time: two that look before either is there would both find nobody.
                 uow.session.get_one(Project, project_id, with_for_update={"key_share": True})

@@ -46,7 +46,8 @@ class ClusterRows:
         """The rows in the order that the built-in engine gives them; what the cluster wrote is gone after the block."""
         cluster = self.require()
         _require_in_warehouse(retrieval)
-        place = self._locations.claim(project_id)
+        self._require_in_own(retrieval)
+        place = self._locations.claim(project_id, in_own=True)
         try:
             tables = {name: self._table(table, place) for name, table in retrieval.tables.items()}
             program = ClusterProgram(to_numbered_sql(retrieval.plan), tables)
@@ -56,6 +57,15 @@ class ClusterRows:
             yield staged.batches()
         finally:
             self._locations.abandon(place)
+
+    def _require_in_own(self, retrieval: Retrieval) -> None:
+        """The cluster's credentials are for the gateway's warehouse, and not for those of projects."""
+        own = self._store.uri("x").removesuffix("x")
+        snapshots = [table for table in retrieval.tables.values() if isinstance(table, Snapshot)]
+        if not all(file.uri.startswith(own) for snapshot in snapshots for file in snapshot.files):
+            raise InvalidInputError(
+                "Spark cannot read groups that lie in a project's own warehouse.", hint='Leave out engine="spark".'
+            )
 
     def _table(self, table: Table, place: str) -> ClusterTable:
         """Labels that came as a frame go where the cluster can read them."""

@@ -17,6 +17,7 @@ from infra.clock import Clock
 from infra.database.unit_of_work import Database
 from infra.errors import ConflictError, GatewayError
 from infra.ports.vending import Credential, Level, Wanted
+from infra.ports.warehouses import MARK
 from tenancy.access import Access, Authorizer
 from tenancy.actions import Action
 from tenancy.audit.service import AuditLog
@@ -223,6 +224,9 @@ def _location(session: Session, access: Access, group: FeatureGroup) -> str:
     """The group's, which the gateway chose and nobody can change; VendingOffError for any other."""
     if group.kind != CACHED:
         raise VendingOffError("The rows of this feature group are not in the warehouse.", hint="Read its rows.")
+    if group.location.startswith(MARK):
+        # The role that credentials are made of is for the gateway's own warehouse.
+        raise VendingOffError("The table lies in the project's own warehouse.", hint="Read its rows.")
     location = session.get(Location, group.location)
     owner, _, table = group.location.partition("/")
     is_own = owner == str(access.project_id) and bool(table) and "/" not in table

@@ -64,6 +64,7 @@ module "iam" {
   project_secrets_prefix      = local.project_secrets_prefix
   project_secrets_kms_key_arn = var.project_secrets_kms_key_arn
   connector_role_arns         = var.connector_role_arns
+  project_warehouse_role_arns = var.project_warehouse_role_arns
   permissions_boundary_arn    = var.permissions_boundary_arn
   notebooks                   = var.notebooks
   image_repository_arn        = var.image_repository_arn

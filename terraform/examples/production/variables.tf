@@ -94,6 +94,12 @@ variable "connector_role_arns" {
   type        = list(string)
 }
 
+variable "project_warehouse_role_arns" {
+  description = "Roles of projects' own warehouses that the gateway may assume."
+  type        = list(string)
+  default     = []
+}
+
 variable "project_secrets_kms_key_arn" {
   description = "Key of KMS that projects' secrets are encrypted with; null for AWS's own."
   type        = string

@@ -26,6 +26,8 @@ module "documents" {
   vending_role_arn      = "${local.roles}/${local.vending_role_name}"
   connector_role_arns   = var.connector_role_arns
   notebooks             = var.notebooks
+
+  project_warehouse_role_arns = var.project_warehouse_role_arns
 }
 
 # Gateway and workers. The role is had through the task only: no instance, no user, no key.

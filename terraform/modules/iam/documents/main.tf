@@ -56,7 +56,10 @@ locals {
     ],
     [for arn in [var.secrets_kms_key_arn] : { Effect = "Allow", Action = "kms:Decrypt", Resource = arn } if arn != null],
     [for arn in [var.vending_role_arn] : { Effect = "Allow", Action = local.assume, Resource = arn } if arn != null],
-    [for arns in [var.connector_role_arns] : { Effect = "Allow", Action = "sts:AssumeRole", Resource = arns } if length(arns) > 0],
+    [
+      for arns in [var.connector_role_arns, var.project_warehouse_role_arns] :
+      { Effect = "Allow", Action = "sts:AssumeRole", Resource = arns } if length(arns) > 0
+    ],
   )
 
   # With a source identity, so that CloudTrail names project and key wherever a credential is used.

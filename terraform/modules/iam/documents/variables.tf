@@ -57,6 +57,12 @@ variable "connector_role_arns" {
   default     = []
 }
 
+variable "project_warehouse_role_arns" {
+  description = "Roles of projects' own warehouses that the gateway may assume; those of other accounts trust it by their own policies."
+  type        = list(string)
+  default     = []
+}
+
 variable "notebooks" {
   description = "Roles of notebooks and clusters, each with the one secret that it may read. `store` is `secretsmanager` or `parameterstore`."
   type = map(object({
