@@ -49,12 +49,13 @@ class Locations:
         self._clock = clock
         self._ids = ids
 
-    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None) -> str:
+    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None, *, prefix: str = "") -> str:
         """A fresh path `<project-uuid>/<uuid>`. Names never enter a path, so renaming or re-creating cannot collide.
 
+        `prefix` goes before the last part of it, for places that are no table's and no training dataset's.
         Of a place elsewhere it is only the key by which it is known here.
         """
-        path = f"{project_id}/{self._ids()}"
+        path = f"{project_id}/{prefix}{self._ids()}"
         with self._database.write() as uow:
             if elsewhere is not None:
                 # One at a time: two that look before either is there would both find nobody.

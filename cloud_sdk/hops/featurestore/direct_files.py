@@ -1,4 +1,4 @@
-"""A table's files in S3, opened with credentials that are renewed before they end."""
+"""Files in S3, opened with credentials that are renewed before they end."""
 
 from __future__ import annotations
 
@@ -21,24 +21,15 @@ _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
 
 
-class DirectFiles:
-    """Safe to use from several threads. `path` is where the gateway gives credentials out."""
+class RenewedStore:
+    """Safe to use from several threads."""
 
-    def __init__(self, transport: Transport, path: str) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._path = path
         self._lock = threading.Lock()
         self._store: Any = None
         self._credentials: Optional[TableCredentials] = None
         self._issue = 0
-
-    def open(self, store: Any, part: Part) -> pa.NativeFile:
-        """Raises OSError."""
-        file = store.open_input_file((part.file or "")[len("s3://") :])
-        if file.size() != part.bytes:
-            file.close()
-            raise AnswerCutError("A file in S3 is not the one that the gateway named; no rows are returned.")
-        return file
 
     def renew(self, refused: int) -> None:
         """Get other credentials, unless another thread has since `refused`."""
@@ -50,7 +41,7 @@ class DirectFiles:
         """The store, and the issue of the credentials that it is read with. Raises what the gateway refuses with."""
         with self._lock:
             if self._store is None or self._is_ending:
-                self._credentials = self._ask()
+                self._credentials = self._checked(self._ask())
                 self._store = _store(self._credentials)
                 self._issue += 1
             return self._store, self._issue
@@ -60,15 +51,36 @@ class DirectFiles:
         return self._credentials is None or self._credentials.seconds_left < _RENEWED_BEFORE
 
     def _ask(self) -> TableCredentials:
-        headers = {"Content-Type": "application/json"}
-        # Asking twice does no harm.
-        request = Request("POST", self._path[len(API) :], headers=headers, body=b"{}", repeatable=True)
-        made = TableCredentials.from_json(self._transport.json(request))
+        raise NotImplementedError
+
+    def _checked(self, made: TableCredentials) -> TableCredentials:
         if made.endpoint_url is not None:
             scheme = urlsplit(made.endpoint_url).scheme
             if scheme != "https" and not (scheme == "http" and may_be_plain(self._transport)):
-                raise FeatureStoreError("The store would be read unencrypted.")
+                raise FeatureStoreError("The store would be reached unencrypted.")
         return made
+
+
+class DirectFiles(RenewedStore):
+    """A table's. `path` is where the gateway gives credentials out."""
+
+    def __init__(self, transport: Transport, path: str) -> None:
+        super().__init__(transport)
+        self._path = path
+
+    def open(self, store: Any, part: Part) -> pa.NativeFile:
+        """Raises OSError."""
+        file = store.open_input_file((part.file or "")[len("s3://") :])
+        if file.size() != part.bytes:
+            file.close()
+            raise AnswerCutError("A file in S3 is not the one that the gateway named; no rows are returned.")
+        return file
+
+    def _ask(self) -> TableCredentials:
+        headers = {"Content-Type": "application/json"}
+        # Asking twice does no harm.
+        request = Request("POST", self._path[len(API) :], headers=headers, body=b"{}", repeatable=True)
+        return TableCredentials.from_json(self._transport.json(request))
 
 
 def _store(made: TableCredentials) -> Any:
