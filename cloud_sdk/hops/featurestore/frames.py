@@ -36,8 +36,6 @@ def to_table(frame: Any) -> Optional[pa.Table]:
     Raises FrameConversionError.
     """
     table = _own_table(frame)
-    if table is None and _is_polars(frame):
-        table = frame.to_arrow()
     return None if table is None else to_record_batches(table).read_all()
 
 
@@ -69,6 +67,8 @@ def _own_table(frame: Any) -> Optional[pa.Table]:
         return pa.Table.from_batches([frame])
     if is_pandas(frame):
         return _pandas_table(frame)
+    if _is_polars(frame):
+        return frame.to_arrow()  # its stream has categories as views, which few can unfold
     if isinstance(frame, Mapping):
         return _table_of(list(frame.items()))
     return _table_of_rows(frame) if _is_list_of_rows(frame) else None

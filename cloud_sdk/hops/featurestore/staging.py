@@ -51,22 +51,20 @@ def stage(transport: Transport, path: str, frame: Any) -> Tuple[Any, Optional[St
     table = to_table(frame)
     if table is None:
         return frame, None, "such a frame may be readable only once"
-    # What was read of it is not read again, but polars hands its rows out in a better form by itself.
-    again = frame if hasattr(frame, "to_arrow") else table
     why = _why_not(transport, table)
     if why is not None:
-        return again, None, why
+        return table, None, why
     begun, why = _begin(transport, path, table.nbytes)
     if begun is None:
         log.info("The rows go through the gateway: %s", why)
-        return again, None, why
+        return table, None, why
     try:
-        return again, _Upload(transport, path, begun).put(table), why
+        return table, _Upload(transport, path, begun).put(table), why
     except (FeatureStoreError, OSError) as error:
         transport.writes_directly = False
         reason = str(getattr(error, "detail", error))[:300]
         log.warning("S3 is not written directly from here: %s The rows go through the gateway.", reason)
-        return again, None, f"S3 is not written directly from here: {reason}"
+        return table, None, f"S3 is not written directly from here: {reason}"
 
 
 def staged_request(path: str, staged: StagedRows, query: Mapping[str, str]) -> Request:
@@ -94,11 +92,15 @@ def _survives(schema: pa.Schema) -> bool:
 
 
 def _is_same(kept: pa.DataType, given: pa.DataType) -> bool:
-    # The numbers that a dictionary is looked up by come out wider, which nobody sees.
+    # Of a dictionary, the numbers and the text come out in another width, which nobody sees.
     is_dictionary = require("pyarrow").types.is_dictionary
     if is_dictionary(kept) and is_dictionary(given):
-        return bool(kept.value_type == given.value_type)
+        return _narrow(kept.value_type) == _narrow(given.value_type)
     return bool(kept == given)
+
+
+def _narrow(kind: pa.DataType) -> str:
+    return str(kind).replace("large_", "")
 
 
 def _packed(table: pa.Table) -> pa.Buffer:
