@@ -27,7 +27,7 @@ from tenancy.audit.models import AuditEvent
 from tenancy.principals import Role
 from tenancy.scopes import Scope
 from tests.app.vending import GROUP, refusal, switch, vending_world
-from tests.frames import read_arrow
+from tests.frames import frame_request, read_arrow
 from tests.lab.seaweedfs import SeaweedFs
 from tests.world import ALL_SCOPES, World
 
@@ -416,6 +416,14 @@ def test_rules_of_the_group_hold(world: World, seaweedfs: SeaweedFs) -> None:
     client = Client(world, seaweedfs)
     client.put(ROWS)
     assert refusal(client.insert(2)) == (422, "validation-failed")
+    assert rows_of(world) == [1, 2]
+
+
+def test_a_dictionary_that_arrow_cannot_unfold_is_a_mistake_of_the_frame(world: World) -> None:
+    views = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", "b"], pa.string_view()))
+    table = pa.table({"id": [3, 4], "secret": views})
+    answer = world.call("POST", f"{GROUP}/rows", world.key("football"), **frame_request(table))
+    assert refusal(answer) == (422, "schema-mismatch")
     assert rows_of(world) == [1, 2]
 
 

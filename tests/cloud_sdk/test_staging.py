@@ -289,6 +289,14 @@ def test_what_the_gateway_refuses_is_an_error_and_not_sent_again(
     assert fs.get_featuregroup_metadata(group).table_version == 0
 
 
+def test_categories_of_polars_are_taken(fs: Connection, group: str) -> None:
+    """Its own stream has them as views, which Arrow cannot unfold."""
+    fs.create_featuregroup(None, f"{group}_few", schema={"id": "bigint", "city": "string"})
+    frame = pl.DataFrame({"id": [1, 2, 3], "city": ["Oslo", None, "Oslo"]}, schema_overrides={"city": pl.Categorical})
+    assert fs.insert_into_featuregroup(frame, f"{group}_few").rows_inserted == 3
+    assert _read(fs, f"{group}_few")["city"].to_pylist() == ["Oslo", None, "Oslo"]
+
+
 def test_a_version_of_parquet_that_keeps_nanoseconds() -> None:
     schema = pa.schema([("at", pa.timestamp("ns"))])
     assert staging._survives(schema)
