@@ -1,10 +1,12 @@
 """kill -9 of a client while it uploads and of a gateway while it commits: an insert is there whole and once, or not at all."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,7 @@ class _Sender(threading.Thread):
         while 200 not in self.answers:
             try:
                 answer = urllib3.request(
-                    "POST", url, body=self._request.body, headers=headers, retries=False, timeout=60
+                    "POST", url, body=self._request.body, headers=headers, retries=False, timeout=20
                 )
                 self.answers.append(answer.status)
             except urllib3.exceptions.HTTPError:
@@ -121,8 +123,8 @@ def test_a_gateway_that_is_killed_while_it_commits(tmp_path: Path, seaweedfs: Se
         assert staged is not None, why
         sender = _Sender(gateway, key, staging.staged_request(f"{path}/rows", staged, {"mode": "append"}))
         sender.start()
-        for pause in (0.2, 0.6):
-            threading.Event().wait(pause)
+        for moment in ("count(*)", "count(pinned)"):  # it has come; its rows are about to be written
+            _wait_for_insert(tmp_path / "data" / "oasthouse.db", moment)
             gateway.signal(signal.SIGKILL)
             gateway.start()
         sender.join(90)
@@ -130,6 +132,15 @@ def test_a_gateway_that_is_killed_while_it_commits(tmp_path: Path, seaweedfs: Se
         assert sender.answers[-1] == 200
         assert 0 in sender.answers, "the kills hit something"
     assert sorted(stored) == list(range(ROWS))
+
+
+def _wait_for_insert(database: Path, moment: str) -> None:
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        for _ in range(20_000):
+            if connection.execute(f"SELECT {moment} FROM idempotency_record WHERE answer IS NULL").fetchone()[0]:
+                return
+            threading.Event().wait(0.002)
+    raise AssertionError("The insert never came so far.")
 
 
 def _settings(seaweedfs: SeaweedFs) -> dict[str, str]:
