@@ -19,6 +19,7 @@ from app.featurestore.locations.service import Locations
 from app.featurestore.parts.service import PartService
 from app.featurestore.query.service import QueryService
 from app.featurestore.sql.service import SqlService
+from app.featurestore.staging.service import StagingService
 from app.featurestore.statistics.service import StatisticsService
 from app.featurestore.training_datasets.places import DatasetPlaces
 from app.featurestore.training_datasets.service import TrainingDatasetService
@@ -76,6 +77,7 @@ class Container:
     parts: PartService
     vending: VendingService
     vending_proofs: Proofs
+    staging: StagingService
     training_datasets: TrainingDatasetService
     places: DatasetPlaces
     locations: Locations

@@ -293,7 +293,7 @@ class StatisticsSettings(_Section):
 
 
 class VendingSettings(_Section):
-    """Credentials that clients are given, to read a table in S3 without the gateway in between."""
+    """Credentials that clients are given, to read a table or to bring rows in S3 without the gateway in between."""
 
     role: str | None = Field(
         None,
@@ -304,7 +304,8 @@ class VendingSettings(_Section):
     seconds: Annotated[int, Field(ge=900, le=3600)] = Field(900, description="Life of a credential.")
     from_bytes: Annotated[int, Field(ge=0)] = Field(
         32 * _MIB,
-        description="A feature group of so many bytes is read by the SDK itself, where it may have a credential.",
+        description="A feature group of so many bytes is read, and rows of so many are inserted, by the SDK in S3, "
+        "where it may have a credential.",
     )
 
 

@@ -12,12 +12,16 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from flatbuffers.number_types import Int64Flags, UOffsetTFlags
 from flatbuffers.table import Table
 
 _HEADER, _DATA, _BUFFERS, _COMPRESSION = 2, 1, 2, 3
 _BUFFER_BYTES: Final = 16  # its offset and its length in the body
 _LENGTH: Final = struct.Struct("<q")
+_BATCH_BYTES: Final = 16 << 20
+_MOST_ROWS: Final = 16_384
+_VALUE_BYTES: Final = 8
 
 
 def message_sizes(path: Path) -> Iterator[int]:
@@ -38,6 +42,14 @@ def viewed_bytes(array: pa.Array) -> int:
         lengths = np.frombuffer(views, np.int32)[4 * array.offset :: 4][: len(array)]
         return int(lengths.clip(min=0).sum(dtype=np.int64))
     return sum(viewed_bytes(child) for child in _children(array))
+
+
+def rows_at_once(group: pq.RowGroupMetaData) -> int:
+    """Rows of a Parquet file to read at a time, so that they take some megabytes, as far as the file tells the truth."""
+    # Values are counted as well as bytes: the same one a million times in a list takes hardly any in the file.
+    values = sum(group.column(number).num_values for number in range(group.num_columns))
+    bytes_of_a_row = max(1, max(group.total_byte_size, values * _VALUE_BYTES) // max(1, group.num_rows))
+    return int(max(1, min(_MOST_ROWS, _BATCH_BYTES // bytes_of_a_row)))
 
 
 def _unpacked(message: pa.ipc.Message) -> int:

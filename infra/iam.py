@@ -12,7 +12,8 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 
 _WAREHOUSE: Final = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-_VENDED: Final = ["s3:GetObject", "s3:ListBucket", "kms:Decrypt"]
+_STAGED: Final = ["s3:PutObject", "s3:AbortMultipartUpload"]
+_VENDED: Final = ["s3:GetObject", "s3:ListBucket", *_STAGED, "kms:Decrypt", "kms:GenerateDataKey"]
 # With a source identity, so that CloudTrail names project and key wherever a credential is used.
 _ASSUME: Final = ["sts:AssumeRole", "sts:SetSourceIdentity"]
 # In China AWS uses the one or the other, by service; nothing but S3 has such a name under either.
@@ -61,6 +62,11 @@ class WarehouseBucket:
     @property
     def objects_arn(self) -> str:
         return f"{self.bucket_arn}/{self.prefix}/*" if self.prefix else f"{self.bucket_arn}/*"
+
+    @property
+    def staged_arn(self) -> str:
+        """Places of inserts, as the gateway names them. No table has such a name, nor a part of one."""
+        return f"{self.objects_arn}/staged-*"
 
     def key_statements(self, actions: str | list[str]) -> list[Statement]:
         """The key through S3 only: who holds the role cannot decrypt anything else with it."""
@@ -132,19 +138,24 @@ def gateway_trust(place: Place) -> Document:
 
 
 def vending_role(warehouse: WarehouseBucket) -> Document:
-    """The most that a credential can hold which the gateway hands out: reading. Each is cut down to its tables besides."""
+    """The most that a credential can hold which the gateway hands out: reading, and putting rows where there is never a table.
+
+    Each is cut down to its tables, or to the place of its insert, besides.
+    """
     listed = _allow("s3:ListBucket", warehouse.bucket_arn)
     if warehouse.prefix:
         listed["Condition"] = {"StringLike": {"s3:prefix": [f"{warehouse.prefix}/*"]}}
     read = _allow("s3:GetObject", warehouse.objects_arn)
-    return _document(listed, read, *warehouse.key_statements("kms:Decrypt"))
+    stage = _allow(_STAGED, warehouse.staged_arn)
+    return _document(listed, read, stage, *warehouse.key_statements(["kms:Decrypt", "kms:GenerateDataKey"]))
 
 
 def vending_boundary(warehouse: WarehouseBucket) -> Document:
-    """Whatever is added to the vending role later, and whatever a bucket's own policy says: reading the warehouse."""
+    """Whatever is added to the vending role later, and whatever a bucket's own policy says: no more than that."""
     writing = {"Effect": "Deny", "NotAction": _VENDED, "Resource": "*"}
     elsewhere = {"Effect": "Deny", "Action": "s3:*", "NotResource": [warehouse.bucket_arn, warehouse.objects_arn]}
-    return _document(*vending_role(warehouse)["Statement"], writing, elsewhere)
+    tables = {"Effect": "Deny", "Action": _STAGED, "NotResource": warehouse.staged_arn}
+    return _document(*vending_role(warehouse)["Statement"], writing, elsewhere, tables)
 
 
 def vending_trust(gateway_role_arn: str) -> Document:

@@ -6,6 +6,7 @@ from app.bootstrap.connectors import Connectors, build_connectors
 from app.bootstrap.logins import build_logins
 from app.bootstrap.parts import Parts, build_parts
 from app.bootstrap.rows import Rows, build_rows
+from app.bootstrap.staging import build_staging
 from app.bootstrap.stored import build_stored
 from app.bootstrap.warehouses import build_commit_proofs, build_warehouses
 from app.bootstrap.work import build_work
@@ -84,6 +85,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         authorizer=parts.authorizer,
         feature_groups=stored.feature_groups,
         training_datasets=stored.training_datasets,
+        staging=build_staging(parts, rows, stored),
         places=stored.places,
         locations=stored.locations,
         warehouses=build_warehouses(parts),

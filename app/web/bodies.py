@@ -27,6 +27,7 @@ from app.web.state import current_container
 from infra.errors import ErrorKind, InvalidInputError, StorageUnavailableError, TooLargeError
 
 MAX_JSON_BYTES = 1024 * 1024
+STAGED = "application/vnd.oasthouse.staged+json"
 _CHUNK = 1024 * 1024
 
 
@@ -71,6 +72,11 @@ class BodyTooLargeError(TooLargeError):
 
 def is_frame() -> bool:
     return request.mimetype in (ARROW_STREAM, PARQUET)
+
+
+def is_reference() -> bool:
+    """Whether the body says where the rows are, in place of them."""
+    return request.mimetype == STAGED
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,10 @@ def receive_command(schema: Schema) -> tuple[Any, Frame | None]:
     if frame.command is None:
         raise InvalidInputError("The frame's schema metadata has no key `oasthouse`, which says what to make of it.")
     return load_json(schema, frame.command), frame
+
+
+def receive_reference(schema: Schema) -> Any:
+    return load_json(schema, read_small_body(request))
 
 
 def _json_body() -> bytes:

@@ -1,5 +1,7 @@
 """Reading a large feature group in S3: past the gateway, at signed addresses, through the gateway, and with plain pyarrow.
 
+Inserting into one: rows put into S3 against rows sent to the gateway.
+
 The store is SeaweedFS on the same machine, which takes processor time from everybody alike.
 """
 
@@ -7,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from statistics import quantiles
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +25,7 @@ from benchmarks.gateway import PROJECT, Gateway, running_gateway
 from benchmarks.histories import EVENT_TIME, GROUPS, KEY, make_parts, schema_of
 from benchmarks.measuring import COLUMNS, Comparison, Contender, Options, Outcome, compare
 from hops import featurestore as fs
+from hops.featurestore.metadata import InsertResult
 from infra.clock import SystemClock
 from infra.ports.vending import Level, Wanted
 from infra.storage.location import Warehouse
@@ -40,17 +44,20 @@ def measure(options: Options) -> list[Findings]:
         warehouse = store.new_warehouse()
         with running_gateway(**_settings(store, warehouse)) as gateway:
             _load(gateway, options.rows)
-            direct = gateway.connect(gateway.vending_key())
+            key_file = gateway.vending_key()
+            direct = gateway.connect(key_file)
             gateway.restart()
             files, size = _files(direct)
             outcomes = _outcomes(gateway, direct, partial(_plain, store, files), options)
             latencies = _latencies(direct, store, warehouse)
+            inserted = _inserted(gateway, key_file, options)
     table = f"{options.rows:,} rows of 10 columns, {size / 1e9:.2f} GB in {len(files)} files"
     rows = tuple(row for outcome in outcomes.values() for row in outcome.rows)
     targets = (Target("direct: seconds over plain pyarrow", outcomes["direct"].ratio, 1.5),)
     hit = Target("p99 ms of a credential that is there already, over HTTP", float(str(latencies[0]["p99 ms"])), 50)
     return [
         Findings("direct", f"{table}; medians of {options.repetitions} turns", COLUMNS, rows, targets),
+        inserted,
         Findings("vending", f"{_ASKED} one after the other", _LATENCY, tuple(latencies), (hit,)),
     ]
 
@@ -142,6 +149,37 @@ def _checked(rows: int, columns: list[str] | None) -> Callable[[Any], None]:
                 raise WrongRowsError("Other rows came back.")
 
     return check
+
+
+def _inserted(gateway: Gateway, key_file: Path, options: Options) -> Findings:
+    """A fifth of the rows in one insert, in place of those before."""
+    table, direct, sending = (
+        next(make_parts(_GROUP, options.rows)),
+        gateway.connect(key_file),
+        gateway.connect(key_file),
+    )
+    sending._session.transport.writes_directly = False  # noqa: SLF001 users have no use for it
+
+    def insert(connection: fs.Connection, name: str) -> InsertResult:
+        return connection.insert_into_featuregroup(table, name, mode="overwrite")
+
+    def checked(mode: str) -> Callable[[InsertResult], None]:
+        def check(result: InsertResult) -> None:
+            if result.rows_inserted != table.num_rows or (result.transfer or {}).get("mode") != mode:
+                raise WrongRowsError(f"{result.rows_inserted:,} rows were inserted by {result.transfer}.")
+
+        return check
+
+    for name in ("sent", "staged"):
+        direct.create_featuregroup(None, name, KEY, event_time=EVENT_TIME, schema=schema_of(_GROUP))
+    comparison = Comparison(
+        "insert",
+        Contender("sent", partial(insert, sending, "sent"), checked("stream"), gateway=gateway),
+        Contender("direct", partial(insert, direct, "staged"), checked("direct"), gateway=gateway),
+    )
+    rows = tuple(row for outcome in compare([comparison], options.repetitions) for row in outcome.rows)
+    size = f"{table.num_rows:,} rows of {table.num_columns} columns, {table.nbytes / 1e9:.2f} GB as Arrow"
+    return Findings("bulk insert", f"{size}; medians of {options.repetitions} turns", COLUMNS, rows)
 
 
 def _streaming(gateway: Gateway) -> fs.Connection:

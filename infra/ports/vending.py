@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from infra.crypto import SecretValue
 from infra.errors import UnavailableError
@@ -18,9 +18,10 @@ class VendingUnavailableError(UnavailableError):
 
 
 class Level(StrEnum):
-    """What a credential may do to its table."""
+    """What a credential may do at its place: read a table, or put files where they wait to be inserted."""
 
     READ = "read"
+    STAGE = "stage"
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,21 @@ class Credential:
 
 @dataclass(frozen=True)
 class ProbeCheck:
-    """One attempt with a probe's credentials. `counts` False: worth knowing, and nobody can use it against a table."""
+    """One attempt with a probe's credentials. `counts` False: worth knowing, and nobody can use it against a table.
+
+    What counts is of every level. That files can be staged is none of it: without, rows are sent to the gateway.
+    """
 
     name: str
     passed: bool
     detail: str
     counts: bool = True
+
+
+STAGING_PREFIX: Final = "staged-"
+"""What the last part of such a place begins with, so that a role can be allowed to put objects there and nowhere else."""
+STAGES: Final = "stages inside"
+"""The check without which no files can be staged."""
 
 
 class Minter(Protocol):

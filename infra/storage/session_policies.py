@@ -16,7 +16,9 @@ from infra.ports.vending import Level
 MOST_CHARACTERS: Final = 1500
 """STS takes 2,048, and packs policy and tags together into a limit that it does not tell: this leaves room."""
 _VERSION: Final = "2012-10-17"
-_OBJECT_ACTIONS: Final = {Level.READ: ("s3:GetObject",)}
+_OBJECT_ACTIONS: Final = {Level.READ: ("s3:GetObject",), Level.STAGE: ("s3:PutObject", "s3:AbortMultipartUpload")}
+# Parts of an upload are put together by decrypting them.
+_KEY_ACTIONS: Final = {Level.READ: ("kms:Decrypt",), Level.STAGE: ("kms:Decrypt", "kms:GenerateDataKey")}
 _WILDCARDS: Final = re.compile(r"[*?$]")
 _ROLE: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::[^:]*:role/.+")
 # In China AWS uses the one or the other, by service.
@@ -68,10 +70,12 @@ def _statements(places: Sequence[Place], level: Level, partition: str) -> Iterat
     services = [f"s3.*.{domain}" for domain in _DOMAINS.get(partition, ("amazonaws.com",))]
     yield {
         "Effect": "Allow",
-        "Action": ["kms:Decrypt"],
+        "Action": list(_KEY_ACTIONS[level]),
         "Resource": ["*"],
         "Condition": {"StringLike": {"kms:ViaService": services}},
     }
+    if level is Level.STAGE:
+        return
     for bucket in dict.fromkeys(place.bucket for place in places):
         inside = [place for place in places if place.bucket == bucket]
         yield {

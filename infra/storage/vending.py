@@ -68,8 +68,8 @@ class StsMinter:
     def probe(self) -> Sequence[ProbeCheck]:
         return run_probe(self._warehouse, self._mint_for_probe)
 
-    def _mint_for_probe(self, locations: Sequence[str]) -> Credential:
-        policy = self._policy_for(locations, Level.READ)
+    def _mint_for_probe(self, locations: Sequence[str], level: Level) -> Credential:
+        policy = self._policy_for(locations, level)
         return self._assume(policy, locations, "oast-probe", "oast-probe", 900)
 
     def _mint(self, wanted: Wanted, request_id: str) -> Credential:

@@ -12,15 +12,17 @@ from uuid import uuid4
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.errors import GatewayError
-from infra.ports.vending import Credential, ProbeCheck, VendingUnavailableError
+from infra.ports.vending import STAGES, STAGING_PREFIX, Credential, Level, ProbeCheck, VendingUnavailableError
 from infra.storage.bucket_errors import plain_code
 from infra.storage.location import S3Options, Warehouse
 from infra.storage.s3 import ABSENT, NO_RETRIES, S3ObjectStore, open_client
 
 _REFUSALS: Final = frozenset({"403", "AccessDenied", "AccessDeniedException", "Forbidden"})
 
-MintFor = Callable[[Sequence[str]], Credential]
-"""A credential to read these locations and nothing else; of no locations, to read nothing."""
+MintFor = Callable[[Sequence[str], Level], Credential]
+"""A credential for these locations and nothing else; of no locations, for nothing."""
+# The role may put objects into such places alone, where its operator is careful.
+_STAGED: Final = f"{STAGING_PREFIX}probe"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def run_probe(warehouse: Warehouse, mint: MintFor) -> list[ProbeCheck]:
     """Raises VendingUnavailableError where the store or STS cannot be asked."""
     store, root = S3ObjectStore(warehouse), f".probe/vending-{uuid4().hex}"
     try:
-        for path in ("t/inside", "t2/beside", "T/beside", "above"):
+        for path in ("t/inside", "t2/beside", "T/beside", "above", f"{_STAGED}/inside"):
             with store.open_output(f"{root}/{path}") as file:
                 file.write(path.encode())
         return _judgements(_Attempts(warehouse, root).all(mint))
@@ -68,7 +70,7 @@ class _Attempts:
         self._key = "/".join(filter(None, (warehouse.prefix, root)))
 
     def all(self, mint: MintFor) -> Iterator[_Attempt]:
-        inside, nothing = (self._client(mint(places)) for places in ([f"{self._root}/t"], []))
+        inside, nothing = (self._client(mint(places, Level.READ)) for places in ([f"{self._root}/t"], []))
         yield _Attempt("reads inside", self._read(inside, "t/inside"), must_work=True)
         yield _Attempt("lists inside", self._list(inside, "t/"), must_work=True)
         yield _Attempt("reads nothing beside", self._read(inside, "t2/beside"))
@@ -82,7 +84,17 @@ class _Attempts:
         yield _Attempt("allowed nothing, lists nothing", self._list(nothing, "t/"))
         yield _Attempt("deletes nothing inside", self._delete(inside, "t/inside"))
         # No two tables differ in this alone: their names in the bucket are the gateway's, and lower case.
+        yield from self._of_staging(self._client(mint([f"{self._root}/{_STAGED}"], Level.STAGE)))
         yield _Attempt("tells capitals apart", self._read(inside, "T/beside"), counts=False)
+
+    def _of_staging(self, staging: Any) -> Iterator[_Attempt]:
+        yield _Attempt("staging reads nothing inside", self._read(staging, f"{_STAGED}/inside"))
+        yield _Attempt("staging lists nothing inside", self._list(staging, f"{_STAGED}/"))
+        yield _Attempt("staging deletes nothing inside", self._delete(staging, f"{_STAGED}/inside"))
+        yield _Attempt("staging reads nothing beside", self._read(staging, "t/inside"))
+        yield _Attempt("staging writes nothing beside", self._write(staging, f"{_STAGED}2/new"))
+        yield _Attempt("staging writes nothing above", self._write(staging, "new"))
+        yield _Attempt(STAGES, self._write(staging, f"{_STAGED}/new"), must_work=True, counts=False)
 
     def _client(self, credential: Credential) -> Any:
         keys = S3Options(
@@ -113,7 +125,7 @@ def _judged(attempt: _Attempt) -> ProbeCheck:
     except ClientError as error:
         code = plain_code(error)
         if attempt.must_work:
-            return ProbeCheck(attempt.name, passed=False, detail=f"refused: {code}")
+            return ProbeCheck(attempt.name, passed=False, detail=f"refused: {code}", counts=attempt.counts)
         if code in _REFUSALS:
             return ProbeCheck(attempt.name, passed=True, detail="refused", counts=attempt.counts)
         if code not in ABSENT:

@@ -53,6 +53,7 @@ BODIES_BY_END: dict[str, dict[str, Any]] = {
     "/recreate": {},
     "/statistics": {"options": {"bins": 3}},
     "/queries/credentials": {"features": ["plain"]},
+    "/staged-inserts": {"bytes": 1},
     "/sql": {"query": "SELECT plain FROM group_1"},
     "/sql/explain": {"query": "SELECT plain FROM group_1"},
 }

@@ -22,13 +22,15 @@ from app.api.schemas.feature_groups import (
     TagSetSchema,
     TagsSchema,
 )
+from app.api.schemas.staging import StagedRowsSchema
 from app.featurestore.feature_groups.infos import FeatureGroupInfo
 from app.featurestore.feature_groups.on_demand import CreateOnDemand, OnDemandInfo
 from app.featurestore.feature_groups.rules import FeatureSpec
 from app.featurestore.feature_groups.service import InsertInfo, UpdateFeatureGroup
+from app.featurestore.vending.service import GroupName
 from app.web.arrow import arrow_response
 from app.web.blueprint import Blueprint
-from app.web.bodies import receive_command, receive_frame
+from app.web.bodies import is_reference, receive_command, receive_frame, receive_reference
 from app.web.disconnect import client_gone
 from app.web.etags import expected_revision
 from app.web.parts import part_response, parts_response, takes_parts
@@ -103,8 +105,11 @@ class FeatureGroupRows(MethodView):
         action=Action.FEATURE_GROUP_INSERT, query=InsertQuery, returns=InsertSchema, idempotent=True, takes_frame=True
     )
     def post(self, query: dict[str, Any], project: str, name: str, version: int) -> InsertInfo:
-        groups = current_container().feature_groups
-        return groups.insert(request_context(), project, name, version, query["mode"], receive_frame())
+        context, container = request_context(), current_container()
+        if is_reference():
+            staged = receive_reference(StagedRowsSchema())
+            return container.staging.insert(context, GroupName(project, name, version), query["mode"], staged)
+        return container.feature_groups.insert(context, project, name, version, query["mode"], receive_frame())
 
 
 @blp.route(f"{_GROUP}/parts/<int:table_version>")

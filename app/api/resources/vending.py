@@ -4,6 +4,7 @@ from flask import Response, after_this_request
 from flask.views import MethodView
 
 from app.api.schemas.queries import ExpressionSchema
+from app.api.schemas.staging import StagingSchema, StagingWantedSchema
 from app.api.schemas.vending import (
     CredentialSchema,
     CredentialWantedSchema,
@@ -40,6 +41,22 @@ class FeatureGroupCredentials(MethodView):
         level = body["level"]
         [place] = current_container().vending.vend(request_context(), [GroupName(project, name, version)], level)
         return {**_revealed(place.credential), "uri": place.uri, "level": level.value}
+
+
+@blp.route("/projects/<project>/feature-groups/<name>/versions/<int:version>/staged-inserts")
+class StagedInserts(MethodView):
+    @blp.operation(action=Action.FEATURE_GROUP_INSERT, body=StagingWantedSchema, returns=StagingSchema)
+    def post(self, body: dict[str, Any], project: str, name: str, version: int) -> dict[str, Any]:
+        after_this_request(_never_kept)
+        staging, context = current_container().staging, request_context()
+        group = GroupName(project, name, version)
+        if body["staging"] is not None:
+            made = staging.renew(context, group, body["staging"])
+        else:
+            made = staging.begin(context, group, body["bytes"])
+        place = made.place
+        credential = place and {**_revealed(place.credential), "uri": place.uri, "level": Level.STAGE.value}
+        return {"mode": made.transfer.mode, "why": made.transfer.why, "staging": made.id, "credential": credential}
 
 
 @blp.route("/projects/<project>/queries/credentials")

@@ -1,4 +1,4 @@
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from infra.ports.vending import Level
 
@@ -29,7 +29,8 @@ class VendingSetSchema(Schema):
 
 
 class CredentialWantedSchema(Schema):
-    level = fields.Enum(Level, by_value=True, load_default=Level.READ)
+    # A table is read with a credential, and never written.
+    level = fields.Enum(Level, by_value=True, load_default=Level.READ, validate=validate.OneOf([Level.READ]))
 
 
 class KeysSchema(Schema):

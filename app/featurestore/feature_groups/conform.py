@@ -89,7 +89,7 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
             _require_calendar_dates(column)
         # Times finer than a microsecond are cut, as documented; everything else must fit exactly.
         return pc.cast(column, options=pc.CastOptions(field.type, allow_time_truncate=True))
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError) as error:
         message = f"holds a value that does not fit: {str(error)[:200]}"
         raise _mismatch([_offence(field.name, message, _name(field.type), _name(column.type))]) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infra.arrow_sizes import message_sizes, viewed_bytes
+from infra.arrow_sizes import message_sizes, rows_at_once, viewed_bytes
 from infra.errors import ErrorKind, FrameInvalidError, InvalidInputError, TooLargeError
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
@@ -17,7 +17,6 @@ PARQUET = "application/vnd.apache.parquet"
 COMMAND_KEY = b"oasthouse"
 MAX_COLUMNS = 2_000
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_PARQUET_BATCH_ROWS = 16_384
 _LARGEST_BATCH = 512 << 20
 
 
@@ -45,12 +44,16 @@ class FrameTooLargeError(TooLargeError):
 
 @dataclass(frozen=True)
 class Upload:
-    """A body received whole: on disk, of the digest its sender gave. `rows` is what the sender counted."""
+    """A body received whole: on disk, of the digest its sender gave. `rows` is what the sender counted.
+
+    `more` are further files of the same frame, where it came as several; Parquet only.
+    """
 
     path: Path
     media_type: str
     rows: int
     max_expanded_bytes: int
+    more: tuple[Path, ...] = ()
 
 
 class Frame:
@@ -93,10 +96,22 @@ class Frame:
             raise RowCountMismatchError(f"The frame holds {rows:,} rows, its sender counted {self._upload.rows:,}.")
 
     def _parquet_schema(self) -> pa.Schema:
-        with pq.ParquetFile(self._upload.path) as source:
-            groups = map(source.metadata.row_group, range(source.metadata.num_row_groups))
-            self._require_within(sum(group.total_byte_size for group in groups))
-            return source.schema_arrow
+        first: pa.Schema | None = None
+        expanded = 0
+        for path in self._paths:
+            with pq.ParquetFile(path) as source:
+                groups = map(source.metadata.row_group, range(source.metadata.num_row_groups))
+                expanded += sum(group.total_byte_size for group in groups)
+                self._require_within(expanded)
+                schema = source.schema_arrow
+            if first is not None and not schema.equals(first):
+                raise FrameInvalidError("The files of the frame differ in their columns.")
+            first = schema
+        return first
+
+    @property
+    def _paths(self) -> tuple[Path, ...]:
+        return (self._upload.path, *self._upload.more)
 
     def _require_expandable(self) -> None:
         """By what the stream says of itself, before anything of it is unpacked."""
@@ -138,10 +153,13 @@ class Frame:
     def _parquet_batches(self) -> Iterator[pa.RecordBatch]:
         # Texts stay dictionaries as they are in the file: one long value may stand for many.
         texts = [field.name for field in self.schema if _is_text_or_bytes(field.type)]
-        with pq.ParquetFile(self._upload.path, read_dictionary=texts) as source:
-            for batch in source.iter_batches(_PARQUET_BATCH_ROWS):
-                batch.validate(full=True)
-                yield batch.replace_schema_metadata(None)
+        for path in self._paths:
+            with pq.ParquetFile(path, read_dictionary=texts) as source:
+                for number in range(source.num_row_groups):
+                    size = rows_at_once(source.metadata.row_group(number))
+                    for batch in source.iter_batches(size, row_groups=[number]):
+                        batch.validate(full=True)
+                        yield batch.replace_schema_metadata(None)
 
 
 @contextmanager

@@ -51,13 +51,16 @@ class Locations:
         self._clock = clock
         self._ids = ids
 
-    def claim(self, project_id: UUID, elsewhere: Elsewhere | None = None, *, in_own: bool = False) -> str:
+    def claim(
+        self, project_id: UUID, elsewhere: Elsewhere | None = None, *, in_own: bool = False, prefix: str = ""
+    ) -> str:
         """A fresh path `<project-uuid>/<uuid>`. Names never enter a path, so renaming or re-creating cannot collide.
 
         It is in the project's warehouse, if it has one: then `w=<warehouse-uuid>/` comes before. `in_own`: in the gateway's own
-        all the same. Of a place elsewhere it is only the key by which it is known here.
+        all the same. `prefix` goes before the last part of it, for places that are no table's and no training dataset's.
+        Of a place elsewhere it is only the key by which it is known here.
         """
-        path = f"{project_id}/{self._ids()}"
+        path = f"{project_id}/{prefix}{self._ids()}"
         with self._database.write() as uow:
             if elsewhere is None and not in_own:
                 current = WarehouseRepository(uow.session).current(project_id, lock=True)

@@ -13,12 +13,13 @@ from app.featurestore.vending.errors import VendingOffError
 from app.featurestore.vending.models import VendingProof
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
-from infra.ports.vending import Minter, ProbeCheck, VendingUnavailableError
+from infra.ports.vending import STAGES, Level, Minter, ProbeCheck, VendingUnavailableError
 
 KEPT: Final = timedelta(hours=24)
 _RENEWED_BEFORE: Final = timedelta(hours=1)
 _PATIENCE: Final = timedelta(minutes=1)
 _WAIT_SECONDS = 5.0
+_STAGING_HINT: Final = "Send the rows to the gateway. Operators: docs/direct.md has what the role needs for writing."
 _log = structlog.get_logger(__name__)
 
 
@@ -62,12 +63,14 @@ class Proofs:
             found = session.get(VendingProof, _id(self._minter))
             return None if found is None else ProofInfo.of(found)
 
-    def require(self) -> Minter:
+    def require(self, level: Level = Level.READ) -> Minter:
         """Raises VendingOffError unless there is a minter and its proof is of the last day; looks anew where it is older."""
         minter = self._require_minter()
         proof = self._fresh(KEPT)
         if not proof.passed:
             raise VendingOffError(proof.why, hint="The rows can be had through the gateway, as ever.")
+        if level is Level.STAGE and not any(check.name == STAGES and check.passed for check in proof.checks):
+            raise VendingOffError("The operator's role puts no objects into the warehouse.", hint=_STAGING_HINT)
         return minter
 
     def renew(self) -> ProofInfo | None:

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from app.featurestore.feature_groups.models import CACHED, FeatureGroup
+from app.featurestore.feature_groups.registration import require_stored
 from app.featurestore.feature_groups.repository import FeatureGroupRepository
 from app.featurestore.locations.models import Location, LocationState
 from app.featurestore.vending.errors import VendingOffError
@@ -95,6 +96,24 @@ class VendingService:
             for one, uri in zip(each, credential.uris, strict=True)
         ]
 
+    def vend_staging(self, context: RequestContext, group: GroupName, location: str) -> VendedPlace:
+        """To put files at `location`, which whoever asks has claimed for this group and this caller; in the same order."""
+        decided = self._decide_staging(context.principal, group, location)
+        minter = self._proofs.require(Level.STAGE)
+        wanted = self._wanted(context.principal, [decided], Level.STAGE)
+        self._record(context, [decided], wanted, minter.fingerprint(wanted))
+        credential = minter.mint(wanted, context.request_id)
+        return VendedPlace(group, credential.uris[0], credential)
+
+    def find_staging_obstacle(self, context: RequestContext, group: GroupName) -> str | None:
+        """Why `vend_staging` would refuse this caller; None where it would not."""
+        try:
+            self._decide_staging(context.principal, group, "")
+            self._proofs.require(Level.STAGE)
+        except GatewayError as error:
+            return error.detail
+        return None
+
     def find_obstacle(self, context: RequestContext, group: GroupName) -> str | None:
         """Why `vend` would refuse this caller; None where it would not."""
         try:
@@ -142,6 +161,17 @@ class VendingService:
             self._authorizer.require(session, principal, Action.FEATURE_GROUP_READ_ROWS, group.project)
             found = FeatureGroupRepository(session).get(access.project_id, group.name, group.version)
             location = _location(session, access, found)
+            _require_switch(session, access)
+        ends = _ends(principal, access)
+        self._left(ends)
+        return _Decided(access, group, location, ends)
+
+    def _decide_staging(self, principal: Principal, group: GroupName, location: str) -> _Decided:
+        with self._database.read() as session:
+            self._authorizer.require(session, principal, Action.FEATURE_GROUP_INSERT, group.project)
+            access = self._authorizer.require(session, principal, Action.DATA_VEND, group.project)
+            found = require_stored(FeatureGroupRepository(session).get(access.project_id, group.name, group.version))
+            _require_in_own_warehouse(found.location)
             _require_switch(session, access)
         ends = _ends(principal, access)
         self._left(ends)
@@ -220,13 +250,19 @@ def _together(decided: Sequence[_Decided], fit: Callable[[Sequence[str]], bool])
     return found
 
 
+def _require_in_own_warehouse(location: str) -> None:
+    """The role that credentials are made of is for that one; and rows of a project with another one are not to be in it."""
+    if location.startswith(MARK):
+        raise VendingOffError(
+            "The table lies in the project's own warehouse.", hint="Its rows go through the gateway, both ways."
+        )
+
+
 def _location(session: Session, access: Access, group: FeatureGroup) -> str:
     """The group's, which the gateway chose and nobody can change; VendingOffError for any other."""
     if group.kind != CACHED:
         raise VendingOffError("The rows of this feature group are not in the warehouse.", hint="Read its rows.")
-    if group.location.startswith(MARK):
-        # The role that credentials are made of is for the gateway's own warehouse.
-        raise VendingOffError("The table lies in the project's own warehouse.", hint="Read its rows.")
+    _require_in_own_warehouse(group.location)
     location = session.get(Location, group.location)
     owner, _, table = group.location.partition("/")
     is_own = owner == str(access.project_id) and bool(table) and "/" not in table

@@ -1,11 +1,11 @@
-"""A table's files in S3, opened with credentials that are renewed before they end."""
+"""Files in S3, opened with credentials that are renewed before they end."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from hops.featurestore.errors import AnswerCutError, FeatureStoreError
@@ -26,25 +26,16 @@ _CONNECT_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
 
 
-class DirectFiles:
-    """Safe to use from several threads. `path` is where the gateway gives credentials out."""
+class RenewedStore:
+    """Safe to use from several threads."""
 
-    def __init__(self, transport: Transport, path: str) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._path = path
         self._lock = threading.Lock()
         self._store: Any = None
         self._credentials: Optional[TableCredentials] = None
         self._issue = 0
         self._ask_again_at = 0.0
-
-    def open(self, store: Any, part: Part) -> pa.NativeFile:
-        """Raises OSError."""
-        file = store.open_input_file((part.file or "")[len("s3://") :])
-        if file.size() != part.bytes:
-            file.close()
-            raise AnswerCutError("A file in S3 is not the one that the gateway named; no rows are returned.")
-        return file
 
     def renew(self, refused: int) -> None:
         """Get other credentials, unless another thread has since `refused`."""
@@ -53,7 +44,7 @@ class DirectFiles:
                 self._store = None
 
     def current(self) -> Tuple[Any, int]:
-        """The store, and the issue of the credentials that it is read with. Raises what the gateway refuses with."""
+        """The store, and the issue of the credentials that it is reached with. Raises what the gateway refuses with."""
         with self._lock:
             if self._store is None:
                 self._take()
@@ -63,7 +54,7 @@ class DirectFiles:
 
     def _take(self) -> None:
         try:
-            made = take_credentials(self._transport, self._path)
+            made = self._ask()
             self._store, self._credentials = open_store(made), made
             self._issue += 1
         finally:
@@ -82,17 +73,44 @@ class DirectFiles:
         is_over = self._credentials is None or self._credentials.seconds_left < _RENEWED_BEFORE
         return is_over and time.monotonic() >= self._ask_again_at
 
+    def _ask(self) -> TableCredentials:
+        raise NotImplementedError
+
+
+class DirectFiles(RenewedStore):
+    """A table's. `path` is where the gateway gives credentials out."""
+
+    def __init__(self, transport: Transport, path: str) -> None:
+        super().__init__(transport)
+        self._path = path
+
+    def open(self, store: Any, part: Part) -> pa.NativeFile:
+        """Raises OSError."""
+        file = store.open_input_file((part.file or "")[len("s3://") :])
+        if file.size() != part.bytes:
+            file.close()
+            raise AnswerCutError("A file in S3 is not the one that the gateway named; no rows are returned.")
+        return file
+
+    def _ask(self) -> TableCredentials:
+        return take_credentials(self._transport, self._path)
+
 
 def take_credentials(transport: Transport, path: str) -> TableCredentials:
     """`path` as the gateway names it. Raises FeatureStoreError where they are for a store that must not be asked so."""
     headers = {"Content-Type": "application/json"}
     # Asking twice does no harm.
     request = Request("POST", path[len(API) :], headers=headers, body=b"{}", repeatable=True)
-    made = TableCredentials.from_json(transport.json(request))
+    return read_credentials(transport, transport.json(request))
+
+
+def read_credentials(transport: Transport, answer: Mapping[str, Any]) -> TableCredentials:
+    """Of an answer. Raises FeatureStoreError as `take_credentials` does."""
+    made = TableCredentials.from_json(answer)
     if made.endpoint_url is not None:
         scheme = urlsplit(made.endpoint_url).scheme
         if scheme != "https" and not (scheme == "http" and may_be_plain(transport)):
-            raise FeatureStoreError("The store would be read unencrypted.")
+            raise FeatureStoreError("The store would be reached unencrypted.")
     return made
 
 

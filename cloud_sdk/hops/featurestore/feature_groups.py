@@ -15,6 +15,7 @@ from hops.featurestore.expressions import State, state_of
 from hops.featurestore.metadata import FeatureGroup, InsertResult, from_json
 from hops.featurestore.partitions import partition_table
 from hops.featurestore.session import Operations, url_path
+from hops.featurestore.staging import stage, staged_request
 from hops.featurestore.table_credentials import TableCredentials
 from hops.featurestore.transport import Request
 from hops.featurestore.upload import frame_request, new_idempotency_key
@@ -75,9 +76,16 @@ class FeatureGroupOperations(Operations):
     ) -> InsertResult:
         if mode not in INSERT_MODES:
             raise InvalidInputError(f"{mode!r} is no way to insert.", candidates=INSERT_MODES)
-        path = self._session.group_path(featuregroup, featuregroup_version, featurestore, "rows")
-        with frame_request(path, df, query={"mode": mode}) as request:
-            return from_json(InsertResult, self._session.transport.json(request))
+        place = featuregroup, featuregroup_version, featurestore
+        transport, path = self._session.transport, self._session.group_path(*place, "rows")
+        frame, staged, why = stage(transport, self._session.group_path(*place, "staged-inserts"), df)
+        if staged is not None:
+            answer = transport.json(staged_request(path, staged, {"mode": mode}))
+        else:
+            with frame_request(path, frame, query={"mode": mode}) as request:
+                answer = transport.json(request)
+        transfer = {"mode": "stream" if staged is None else "direct", "why": why}
+        return from_json(InsertResult, {**answer, "transfer": transfer})
 
     def get_featuregroup(
         self,

@@ -30,6 +30,15 @@ def to_record_batches(frame: Any) -> pa.RecordBatchReader:
     return reader
 
 
+def to_table(frame: Any) -> Optional[pa.Table]:
+    """The rows as a table that `to_record_batches` makes the same of; None of what may be readable only once.
+
+    Raises FrameConversionError.
+    """
+    table = _own_table(frame)
+    return None if table is None else to_record_batches(table).read_all()
+
+
 def is_frame(value: Any) -> bool:
     """Whether `to_record_batches` knows what to do with it; says nothing about its contents."""
     if isinstance(value, Mapping) or _is_list_of_rows(value) or is_pandas(value):
@@ -58,6 +67,8 @@ def _own_table(frame: Any) -> Optional[pa.Table]:
         return pa.Table.from_batches([frame])
     if is_pandas(frame):
         return _pandas_table(frame)
+    if _is_polars(frame):
+        return frame.to_arrow()  # its stream has categories as views, which few can unfold
     if isinstance(frame, Mapping):
         return _table_of(list(frame.items()))
     return _table_of_rows(frame) if _is_list_of_rows(frame) else None
@@ -85,6 +96,11 @@ def _foreign_reader(frame: Any) -> pa.RecordBatchReader:
 def is_pandas(frame: Any) -> bool:
     pandas = sys.modules.get("pandas")  # a pandas frame cannot exist where pandas is not imported
     return pandas is not None and isinstance(frame, pandas.DataFrame)
+
+
+def _is_polars(frame: Any) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(frame, polars.DataFrame)
 
 
 def _is_list_of_rows(frame: Any) -> bool:

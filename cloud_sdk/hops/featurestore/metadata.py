@@ -149,7 +149,10 @@ class FeatureStoreMetadata:
 
 @dataclass(frozen=True)
 class InsertResult:
-    """`validation` says what the group's rules made of the rows; None: it has none."""
+    """`validation` says what the group's rules made of the rows; None: it has none.
+
+    `transfer` says which way the rows went, `direct` into S3 or as a `stream` to the gateway, and `why`.
+    """
 
     rows_received: int
     rows_inserted: int
@@ -157,6 +160,7 @@ class InsertResult:
     table_version: Optional[int] = None
     mode: str = "append"
     validation: Optional[Mapping[str, Any]] = None
+    transfer: Optional[Mapping[str, str]] = None
 
 
 @dataclass(frozen=True)

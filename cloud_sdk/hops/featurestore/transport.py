@@ -112,6 +112,7 @@ class Transport:
         # Until a store turns out to be out of reach from here.
         self.takes_parts = True
         self.reads_directly = True
+        self.writes_directly = True
         self._key = key
         self._user_agent = _user_agent(tls)
         self._pool = _pool(address, tls, timeout)

@@ -2,17 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from infra.arrow_sizes import rows_at_once
 from infra.arrow_types import plain
 from infra.ports.imports import NotReadable, Wanted
-
-_BATCH_BYTES: Final = 16 << 20
-_MOST_ROWS: Final = 16_384
-_VALUE_BYTES: Final = 8
 
 
 class ForeignParquet:
@@ -31,20 +27,13 @@ class ForeignParquet:
         with _readable(), pq.ParquetFile(pa.BufferReader(file), read_dictionary=texts, pre_buffer=False) as source:
             rows = 0
             for group in range(source.num_row_groups):
-                size = _rows_at_once(source.metadata.row_group(group))
+                size = rows_at_once(source.metadata.row_group(group))
                 for batch in source.iter_batches(size, row_groups=[group], use_threads=False):
                     batch.validate(full=True)
                     rows += batch.num_rows
                     yield batch
             if rows != source.metadata.num_rows:
                 raise NotReadable(f"holds {rows:,} rows and says that it has {source.metadata.num_rows:,}.")
-
-
-def _rows_at_once(group: pq.RowGroupMetaData) -> int:
-    # Values are counted as well as bytes: the same one a million times in a list takes hardly any in the file.
-    values = sum(group.column(number).num_values for number in range(group.num_columns))
-    bytes_of_a_row = max(1, max(group.total_byte_size, values * _VALUE_BYTES) // max(1, group.num_rows))
-    return int(max(1, min(_MOST_ROWS, _BATCH_BYTES // bytes_of_a_row)))
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 locals {
   bucket_arn  = "arn:${var.partition}:s3:::${var.warehouse_bucket}"
   objects_arn = var.warehouse_prefix == "" ? "${local.bucket_arn}/*" : "${local.bucket_arn}/${var.warehouse_prefix}/*"
+  staged_arn  = "${local.objects_arn}/staged-*"
   in_place    = "${var.region}:${var.account_id}"
 
   # In China AWS uses the one or the other, by service; nothing but S3 has such a name under either.
@@ -14,7 +15,7 @@ locals {
 
   # The key through S3 only: who holds the role cannot decrypt anything else with it.
   key_of_objects = {
-    for use, actions in { gateway = ["kms:Decrypt", "kms:GenerateDataKey"], vending = "kms:Decrypt" } : use => [
+    for use, actions in { gateway = ["kms:Decrypt", "kms:GenerateDataKey"], vending = ["kms:Decrypt", "kms:GenerateDataKey"] } : use => [
       for arn in [var.warehouse_kms_key_arn] : {
         Effect    = "Allow"
         Action    = actions
@@ -65,15 +66,27 @@ locals {
   # With a source identity, so that CloudTrail names project and key wherever a credential is used.
   assume = ["sts:AssumeRole", "sts:SetSourceIdentity"]
 
+  # Rows of inserts are put where there is never a table.
+  stage = ["s3:PutObject", "s3:AbortMultipartUpload"]
+
   vending = concat(
-    [local.list_below_prefix, { Effect = "Allow", Action = "s3:GetObject", Resource = local.objects_arn }],
+    [
+      local.list_below_prefix,
+      { Effect = "Allow", Action = "s3:GetObject", Resource = local.objects_arn },
+      { Effect = "Allow", Action = local.stage, Resource = local.staged_arn },
+    ],
     local.key_of_objects["vending"],
   )
 
-  # Whatever is added to the vending role later, and whatever a bucket's own policy says: reading the warehouse.
+  # Whatever is added to the vending role later, and whatever a bucket's own policy says: no more than that.
   vending_boundary = concat(local.vending, [
-    { Effect = "Deny", NotAction = ["s3:GetObject", "s3:ListBucket", "kms:Decrypt"], Resource = "*" },
+    {
+      Effect    = "Deny"
+      NotAction = concat(["s3:GetObject", "s3:ListBucket"], local.stage, ["kms:Decrypt", "kms:GenerateDataKey"])
+      Resource  = "*"
+    },
     { Effect = "Deny", Action = "s3:*", NotResource = [local.bucket_arn, local.objects_arn] },
+    { Effect = "Deny", Action = local.stage, NotResource = local.staged_arn },
   ])
 
   notebook_resource = {
