@@ -84,15 +84,18 @@ def _own_check(
     name, scheme = f"secret {variable}", text.partition(":")[0]
     if scheme in silent:
         return Check(name, passed=False, detail=_NOT_ASKED, fix=f"see the other secret of {scheme}")
+    shown = f"{scheme}:…"  # what is no name to its store may be the secret itself
     try:
         ref = SecretRef.parse(text)
-        find_store(stores, ref).resolve(ref)
+        store = find_store(stores, ref)
+        store.path(ref)
+        shown = str(ref)
+        store.resolve(ref)
     except GatewayError as error:
         if isinstance(error, SecretStoreUnavailableError):
             silent.add(scheme)
-        # What does not parse as a reference may be the secret itself.
-        return Check(name, passed=False, detail=f"{scheme}: {error.detail}", fix=_fix(error, text, settings))
-    return Check(name, passed=True, detail=f"{ref} can be read")
+        return Check(name, passed=False, detail=f"{shown}: {error.detail}", fix=_fix(error, text, settings))
+    return Check(name, passed=True, detail=f"{shown} can be read")
 
 
 def _key_check(key: str, settings: SecretSettings) -> Check:
