@@ -1,5 +1,6 @@
 """Whether the store holds credentials to their table is tried before anybody is given one, and daily."""
 
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from app.checks import vending_checks
+from app.featurestore.vending import proof
 from app.featurestore.vending.models import ProjectVending, VendingProof
 from app.featurestore.vending.proof import Proofs, _id
 from app.settings import Settings, VendingSettings
@@ -107,6 +109,33 @@ def test_a_silent_sts_is_asked_once_a_minute(
     world.clock.ahead = timedelta(minutes=4)
     assert refusal(ask(world)) == (503, "vending-unavailable")
     assert len(looks) == 2
+
+
+def test_a_slow_store_is_not_waited_for_by_everybody(
+    tmp_path: Path, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows have other ways, and a process few threads."""
+    world = vending_world(tmp_path, seaweedfs.new_warehouse(), seaweedfs.endpoint_url)
+    original, began, go_on = StsMinter.probe, threading.Event(), threading.Event()
+
+    def probe(self: StsMinter) -> Any:
+        began.set()
+        assert go_on.wait(60)
+        return original(self)
+
+    monkeypatch.setattr(StsMinter, "probe", probe)
+    monkeypatch.setattr(proof, "_WAIT_SECONDS", 0.1)
+    key = world.key("football")
+    world.clock.ahead = timedelta(hours=25)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(ask, world, key)
+        assert began.wait(60)
+        try:
+            assert refusal(ask(world)) == (503, "vending-unavailable")
+        finally:
+            go_on.set()
+        assert first.result(60).status_code == 200
+    assert ask(world).status_code == 200
 
 
 def test_a_gateway_without_a_role(tmp_path: Path, local_warehouse: Warehouse) -> None:

@@ -19,6 +19,7 @@ KEPT: Final = timedelta(hours=24)
 _RENEWED_BEFORE: Final = timedelta(hours=1)
 _PATIENCE: Final = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
+_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,14 @@ class Proofs:
         proof = self.find()
         if proof is not None and proof.checked_at > self._clock.now() - age:
             return proof
-        with self._guard:  # one look is enough for all who wait
+        # One look is enough for all. A slow store takes minutes over it, and all threads of a process must not wait for so long.
+        if not self._guard.acquire(timeout=_WAIT_SECONDS):
+            raise VendingUnavailableError("The store is being looked at at this moment.", retry_after=5)
+        try:
             again = self.find()
             return self._looked() if again == proof or again is None else again
+        finally:
+            self._guard.release()
 
     def _looked(self) -> ProofInfo:
         """Whoever reads rows asks here on the way: where AWS is silent they must not all wait to learn it."""
