@@ -125,10 +125,12 @@ class EnvelopeSealer:
         return Sealed(self._current.id, self._current.wrap(key, binding), sealed.nonce, sealed.text)
 
     def _wrapper(self, sealed: Sealed) -> KeyWrapper:
-        scheme = sealed.key_id.partition(":")[0]
+        is_of_kms = sealed.key_id.startswith("kms:")
         for wrapper in self._keys:
+            if isinstance(wrapper, KmsKey) is not is_of_kms:
+                continue  # not even asked for its id: what is under a local key opens while KMS is away
             # KMS itself knows by which of its keys something was wrapped, and who may use that.
-            if wrapper.id == sealed.key_id or (scheme == "kms" and isinstance(wrapper, KmsKey)):
+            if is_of_kms or wrapper.id == sealed.key_id:
                 return wrapper
         raise _unusable()
 

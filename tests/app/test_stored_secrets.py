@@ -18,7 +18,7 @@ from app.featurestore.connectors.models import StorageConnector, StoredSecret
 from app.settings import ConnectorSettings, SecretSettings
 from infra.crypto import SecretValue
 from infra.ports.sealing import Binding, Sealed, StoredSecretUnusableError
-from infra.ports.secrets import SecretAccessDeniedError
+from infra.ports.secrets import SecretAccessDeniedError, SecretStoreUnavailableError
 from infra.secrets.aws import AwsOptions
 from infra.secrets.sealing import EnvelopeSealer, KmsKey, LocalKey
 from infra.storage.location import Warehouse
@@ -139,6 +139,15 @@ def test_another_key_opens_nothing() -> None:
             other.open(each, BINDING)
     with pytest.raises(ValueError, match="32 bytes"):
         LocalKey(b"short")
+
+
+def test_what_is_under_a_local_key_opens_while_kms_is_away() -> None:
+    silent = KmsKey("alias/oasthouse", AwsOptions("us-east-1", "http://127.0.0.1:9"))
+    sealed = EnvelopeSealer([LocalKey(KEYS[0])]).seal(SecretValue(CANARY), BINDING)
+    both = EnvelopeSealer([silent, LocalKey(KEYS[0])])
+    assert both.open(sealed, BINDING).reveal() == CANARY
+    with pytest.raises(SecretStoreUnavailableError):
+        both.open(replace(sealed, key_id="kms:x"), BINDING)
 
 
 def test_keys_are_changed(request: pytest.FixtureRequest) -> None:
