@@ -141,7 +141,9 @@ def test_another_key_opens_nothing() -> None:
         LocalKey(b"short")
 
 
-def test_what_is_under_a_local_key_opens_while_kms_is_away() -> None:
+def test_what_is_under_a_local_key_opens_while_kms_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     silent = KmsKey("alias/oasthouse", AwsOptions("us-east-1", "http://127.0.0.1:9"))
     sealed = EnvelopeSealer([LocalKey(KEYS[0])]).seal(SecretValue(CANARY), BINDING)
     both = EnvelopeSealer([silent, LocalKey(KEYS[0])])
