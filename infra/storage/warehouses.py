@@ -33,7 +33,7 @@ class _Held:
     guard: threading.Lock = field(default_factory=threading.Lock)
     until: float = 0.0
     keys: BucketKeys | None = None
-    failure: StorageUnavailableError | None = None
+    failure: GatewayError | None = None
 
 
 class Warehouses:
@@ -113,7 +113,7 @@ class Warehouses:
             if time.monotonic() >= held.until:
                 self._ask(role, held)
             if held.failure is not None:
-                raise held.failure
+                raise _unreachable(held.failure)
             return held.keys
 
     def _ask(self, role: BucketRole, held: _Held) -> None:
@@ -121,10 +121,14 @@ class Warehouses:
         try:
             held.keys, held.failure = self._roles.keys(role), None
         except GatewayError as error:
-            held.failure = StorageUnavailableError(
-                f"The project's own warehouse cannot be reached. {error.detail}", hint=error.hint, retry_after=5
-            )
+            held.failure = error.with_traceback(None)
         held.until = time.monotonic() + (_KEYS_SECONDS if held.failure is None else _PATIENCE_SECONDS)
+
+
+def _unreachable(error: GatewayError) -> StorageUnavailableError:
+    """One for each who waits: an exception that several raise grows with each."""
+    told = f"The project's own warehouse cannot be reached. {error.detail}"
+    return StorageUnavailableError(told, hint=error.hint, retry_after=int(_PATIENCE_SECONDS))
 
 
 def bare(found: RegisteredWarehouse, own: Warehouse) -> Warehouse:

@@ -52,7 +52,7 @@ class Deployment:
 
 
 class WarehouseService:
-    """`prover` None: this gateway has no warehouse in S3, and then its projects have none either."""
+    """`taken`: where connectors lead. `used`: whether anything of the project lies in one, or may be being written there."""
 
     def __init__(
         self,
