@@ -112,7 +112,7 @@ class _Sender(threading.Thread):
             threading.Event().wait(0.2)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_gateway_that_is_killed_while_it_commits(tmp_path: Path, seaweedfs: SeaweedFs) -> None:
     with served(tmp_path, **_settings(seaweedfs)) as gateway:
         connection, key = _connected(gateway, tmp_path)
