@@ -163,3 +163,9 @@ def test_looking_for_unknown_keys_holds_no_other_session_up(keyless: World, sts:
         thread.start()
         thread.join(10)
     assert found == ["ada"]
+
+
+def test_before_the_first_login_no_key_is_known(keyless: World) -> None:
+    ring = keyless.container.sessions._tokens.keys
+    assert [ring.find(kid) for kid in ("0" * 16, "f" * 16)] == [None, None]
+    assert ring.current() == ring.find(ring.current().kid)
