@@ -15,6 +15,7 @@ from app.featurestore.vending.service import VendingService
 from infra.ids import new_id
 from infra.ports.engine import QueryLimits
 from infra.ports.vending import Minter
+from infra.storage.vending import StsMinter
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,6 @@ def _minter(parts: Parts) -> Minter | None:
     settings = parts.settings.vending
     if settings.role is None:
         return None
-    from infra.storage.vending import StsMinter  # noqa: PLC0415 boto3 is heavy, and not there in a gateway without AWS
-
     return StsMinter(
         parts.warehouse,
         role_arn=settings.role,

@@ -21,7 +21,6 @@ _PATIENCE: Final = timedelta(minutes=1)
 _WAIT_SECONDS = 5.0
 _STAGING_HINT: Final = "Send the rows to the gateway. Operators: docs/direct.md has what the role needs for writing."
 _log = structlog.get_logger(__name__)
-_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)

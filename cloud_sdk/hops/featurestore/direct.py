@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import Future
 from contextlib import closing
 from typing import TYPE_CHECKING, Callable, Dict, Generator, Iterator, Optional, Tuple, TypeVar
 
@@ -12,7 +12,7 @@ from hops.featurestore.direct_files import DirectFiles
 from hops.featurestore.errors import AnswerCutError, FeatureStoreError
 from hops.featurestore.manifests import Manifest
 from hops.featurestore.part_download import StoreUnusableError
-from hops.featurestore.part_rows import PartRows, PartUnreadableError
+from hops.featurestore.part_rows import PartRows, PartUnreadableError, gather
 from hops.featurestore.progress import Progress
 from hops.featurestore.threads import in_a_thread
 from hops.featurestore.transport import Transport
@@ -68,13 +68,7 @@ class DirectSource:
         self._require(rows)
 
     def table(self) -> pa.Table:
-        import pyarrow as pa
-
-        tables: Dict[int, pa.Table] = {}
-        readers = [in_a_thread(lambda: self._read_into(tables)) for _ in range(_AT_ONCE)]
-        for reader in wait(readers, return_when=FIRST_EXCEPTION).done:
-            reader.result()
-        table = pa.concat_tables([self.schema.empty_table(), *(tables[number] for number in sorted(tables))])
+        table = gather(self._read_into, _AT_ONCE, self.schema)
         self._require(table.num_rows)
         return table
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, Iterator, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional
 
 from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Part
+from hops.featurestore.threads import in_a_thread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,6 +19,17 @@ BATCH_ROWS = 65_536
 
 class PartUnreadableError(AnswerCutError):
     """No Parquet, or its bytes cannot be had."""
+
+
+def gather(read_into: Callable[[Dict[int, pa.Table]], None], at_once: int, schema: pa.Schema) -> pa.Table:
+    """The parts that some threads put in under their numbers, in order. Raises the first that one of them raises."""
+    import pyarrow as pa
+
+    tables: Dict[int, pa.Table] = {}
+    readers = [in_a_thread(lambda: read_into(tables)) for _ in range(at_once)]
+    for reader in wait(readers, return_when=FIRST_EXCEPTION).done:
+        reader.result()
+    return pa.concat_tables([schema.empty_table(), *(tables[number] for number in sorted(tables))])
 
 
 class PartRows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Deque, Dict, Generator, Iterator, Optional, Tuple
@@ -13,7 +13,7 @@ from hops.featurestore.errors import AnswerCutError
 from hops.featurestore.manifests import Manifest
 from hops.featurestore.part_download import PartDownloads
 from hops.featurestore.part_files import PartFile
-from hops.featurestore.part_rows import PartRows
+from hops.featurestore.part_rows import PartRows, gather
 from hops.featurestore.progress import Progress
 from hops.featurestore.threads import in_a_thread
 from hops.featurestore.transport import Transport
@@ -58,13 +58,7 @@ class PartsSource:
         self._require(rows)
 
     def table(self) -> pa.Table:
-        import pyarrow as pa
-
-        tables: Dict[int, pa.Table] = {}
-        readers = [in_a_thread(lambda: self._read_into(tables)) for _ in range(_READ_AT_ONCE)]
-        for reader in wait(readers, return_when=FIRST_EXCEPTION).done:
-            reader.result()
-        table = pa.concat_tables([self.schema.empty_table(), *(tables[number] for number in sorted(tables))])
+        table = gather(self._read_into, _READ_AT_ONCE, self.schema)
         self._require(table.num_rows)
         return table
 
