@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from infra.storage.location import Warehouse, parse_warehouse
@@ -19,6 +20,11 @@ if TYPE_CHECKING:  # imported on first use: moto and boto3 would cost every run 
     from tests.lab.seaweedfs import SeaweedFs
     from tests.lab.source import SourceDatabase
     from tests.world import World
+
+
+# How long an example takes is the machine's business, and who else is at work on it.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def pytest_collection_finish() -> None:

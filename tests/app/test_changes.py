@@ -47,13 +47,13 @@ rows = st.lists(st.tuples(numbers, numbers, st.sampled_from([0.5, 1.5, None])), 
 
 
 @pytest.mark.parametrize("key", [["id"], ["id", "day"]])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(old=rows, new=rows)
 def test_changes_are_those_of_the_model(key: list[str], old: list[Row], new: list[Row]) -> None:
     assert Counter(changes(old, new, key)) == model(old, new, len(key))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(state=rows)
 def test_a_state_does_not_differ_from_itself_in_another_order(state: list[Row]) -> None:
     assert changes(state, state[::-1], ["id"]) == []

@@ -63,7 +63,7 @@ expressions = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(expressions)
 def test_hidden_names_come_from_the_question_or_not_at_all(expression: FeatureExpression) -> None:
     sent = set(expression.labels.columns) if expression.labels else set()

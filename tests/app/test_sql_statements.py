@@ -507,7 +507,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(WORDS, max_size=25), st.sampled_from([None, D, H, S]))
 def test_nonsense_is_refused_in_our_own_words(words: list[str], dialect: Dialect | None) -> None:
     for text in (" ".join(words), "SELECT " + " ".join(words)):
@@ -519,7 +519,7 @@ def test_nonsense_is_refused_in_our_own_words(words: list[str], dialect: Dialect
             continue
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_any_text_at_all(text: str) -> None:
     with suppress(QueryInvalidError, QueryRefusedError):

@@ -42,7 +42,7 @@ def read(directory: Path, schema: pa.Schema | None = None) -> list[Any]:
     return [value for batch in rows.batches() for value in batch.column(0).to_pylist()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     numbers=st.sets(st.tuples(st.integers(0, 5), st.integers(0, 40)), max_size=60),
     files=st.integers(1, 5),

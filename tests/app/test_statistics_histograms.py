@@ -56,7 +56,7 @@ def test_floats_further_apart_than_the_largest() -> None:
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(20, 2**63), st.integers(2, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_whole_numbers_have_whole_edges_and_equal_widths(low: int, span: int, bins: int) -> None:
     values = sorted({low + span * step // 40 for step in range(41)} | {low + step for step in range(20)})
     values = [value for value in values if value < 2**63]

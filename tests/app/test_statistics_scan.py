@@ -112,14 +112,14 @@ def test_nor_where_there_are_more_rows_than_are_kept() -> None:
 
 
 @given(st.lists(st.floats(width=32) | st.none(), max_size=40), st.lists(st.integers(1, 7), min_size=1, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_floats_in_any_batches(values: list[float | None], cuts: list[int]) -> None:
     table = pa.table({"x": pa.array(values, pa.float64()), "y": pa.array(range(len(values)), pa.int64())})
     assert computed(table, cuts) == computed(table)
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.none(), max_size=30), st.sampled_from(["pearson", "spearman"]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_whole_numbers(values: list[int | None], method: str) -> None:
     found = computed(pa.table({"x": pa.array(values, pa.int64())}), correlation_method=method)["columns"][0]
     present = [value for value in values if value is not None]

@@ -80,7 +80,7 @@ class TestAgainstPandas:
     )
 
     @given(rows=values, batch_rows=st.integers(1, 7))
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_each_rule(self, rows: list[dict[str, Any]], batch_rows: int) -> None:
         schema = pa.schema([SCHEMA.field(name) for name in ("id", "score", "price", "text", "day")])
         table = pa.Table.from_pylist(rows, schema)

@@ -223,6 +223,7 @@ def test_credentials_are_renewed_before_they_end(
         return type(made)(**{**vars(made), "expires_at": ends})
 
     monkeypatch.setattr(staging._Upload, "_ask", ask)
+    monkeypatch.setattr(direct_files, "_PAUSE", 0.0)
     told = fs.insert_into_featuregroup(_table(), group)
     assert (told.transfer or {})["mode"] == "direct"
     assert len(asked) == 2
@@ -261,7 +262,7 @@ def test_a_store_that_goes_away_midway(
 def _failing(monkeypatch: pytest.MonkeyPatch, fails: Any) -> list[str]:
     """Names of files whose upload broke."""
     failed: list[str] = []
-    original = direct_files._store
+    original = direct_files.open_store
 
     class Store:
         def __init__(self, made: Any) -> None:
@@ -274,7 +275,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, fails: Any) -> list[str]:
                 raise OSError("AWS Error ACCESS_DENIED during CreateMultipartUpload operation: ExpiredToken")
             return self._store.open_output_stream(path)
 
-    monkeypatch.setattr(direct_files, "_store", Store)
+    monkeypatch.setattr(direct_files, "open_store", Store)
     return failed
 
 

@@ -392,7 +392,7 @@ _numbers = itertools.count()
 
 @pytest.mark.parametrize("partition_by", [[], ["team"]])
 @given(steps=steps)
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_files_of_each_version_are_those_visible_when_it_was_committed(
     warehouse: Warehouse,
     partition_by: Sequence[str],

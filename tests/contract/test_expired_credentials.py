@@ -93,7 +93,7 @@ def test_the_sdk_asks_for_another_when_one_ends_midway(fs: Connection) -> None:
         found = rows.read_next_batch()["id"].to_pylist()
         files = rows._source._files  # type: ignore[attr-defined]
         assert files._issue == 1
-        files._store = direct_files._store(ended(files._credentials))
+        files._store = direct_files.open_store(ended(files._credentials))
         found += [each for batch in rows for each in batch["id"].to_pylist()]
     assert sorted(found) == list(range(ROWS))
     assert files._issue == 2

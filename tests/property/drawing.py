@@ -19,7 +19,6 @@ HUGE: Final = 2**63 - 1
 def compared(queries: int) -> settings:
     return settings(
         max_examples=queries,
-        deadline=None,
         # A busy machine is no failure.
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         # Explaining a failure takes longer than finding it, and says little where there is much data.

@@ -157,6 +157,16 @@ def test_the_load_balancer_follows_the_settings(tmp_path: Path, monkeypatch: pyt
     assert 931 + 30 < balancer["idle_timeout"] < _Server(settings).cfg.keepalive
 
 
+def test_clients_are_told_apart_by_what_the_load_balancer_says(
+    applied: Applied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _of_a_task(applied, monkeypatch)
+    (balancer,) = applied.of_type("aws_lb").values()
+    subnets = [each for each in applied.of_type("aws_subnet").values() if each["id"] in balancer["subnets"]]
+    assert len(subnets) > 1
+    assert settings.server.trusted_proxies == ",".join(sorted(each["cidr_block"] for each in subnets))
+
+
 def test_without_a_proxy_nobody_keeps_a_connection_for_minutes() -> None:
     """Those that are idle take places of clients' own; a proxy has few."""
     alone = _Server(Settings()).cfg.keepalive

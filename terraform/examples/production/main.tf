@@ -99,6 +99,7 @@ module "gateway" {
   subnet_ids                      = module.network.private_subnet_ids
   tasks_security_group_id         = module.network.tasks_security_group_id
   load_balancer_subnet_ids        = module.network.load_balancer_subnet_ids
+  load_balancer_cidr_blocks       = module.network.load_balancer_cidr_blocks
   load_balancer_security_group_id = module.network.load_balancer_security_group_id
   internal                        = var.internal
   certificate_arn                 = var.certificate_arn

@@ -34,6 +34,7 @@ locals {
     OAST_SERVER__HOST             = "0.0.0.0"
     OAST_SERVER__PORT             = tostring(local.port)
     OAST_SERVER__BEHIND_TLS_PROXY = "true"
+    OAST_SERVER__TRUSTED_PROXIES  = join(",", var.load_balancer_cidr_blocks)
     OAST_DATA_DIR                 = local.data_dir
     OAST_DATABASE_URL             = var.database_url
     OAST_WAREHOUSE__URL           = var.warehouse_prefix == "" ? "s3://${var.warehouse_bucket}" : "s3://${var.warehouse_bucket}/${var.warehouse_prefix}"

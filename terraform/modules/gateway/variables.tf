@@ -143,6 +143,11 @@ variable "tasks_security_group_id" {
   type        = string
 }
 
+variable "load_balancer_cidr_blocks" {
+  description = "Networks of those subnets: what comes from there may say for which address it asks."
+  type        = list(string)
+}
+
 variable "load_balancer_subnet_ids" {
   description = "Subnets of the load balancer, in two zones or more."
   type        = list(string)

@@ -13,6 +13,11 @@ output "load_balancer_subnet_ids" {
   value       = var.internal ? [for subnet in aws_subnet.private : subnet.id] : [for subnet in aws_subnet.public : subnet.id]
 }
 
+output "load_balancer_cidr_blocks" {
+  description = "Networks that requests of the load balancer come from."
+  value       = [for subnet in(var.internal ? aws_subnet.private : aws_subnet.public) : subnet.cidr_block]
+}
+
 output "private_cidr_blocks" {
   description = "Networks of tasks and database."
   value       = [for subnet in aws_subnet.private : subnet.cidr_block]
