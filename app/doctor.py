@@ -1,7 +1,7 @@
 """`oast doctor`: every part looked at, each in bounded time, and what one of them hides from the others said as such."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +56,11 @@ def _part_checks(container: Container, unread: AbstractSet[str]) -> Iterator[Che
     yield program_check(container)
     if _PEPPER not in unread:
         yield pepper_check(container.settings)
-    yield from _after("database", unread & _DATABASE, lambda: database_check(container), container, _ON_DATABASE)
-    yield from _after("warehouse", unread & _WAREHOUSE, lambda: warehouse_check(container), container, _ON_WAREHOUSE)
+    has_database = yield from _after("database", unread & _DATABASE, database_check, container, _ON_DATABASE)
+    has_warehouse = yield from _after("warehouse", unread & _WAREHOUSE, warehouse_check, container, _ON_WAREHOUSE)
+    if has_database and has_warehouse:
+        for look in _ON_BOTH:
+            yield from look(container)
     if _SPARK not in unread:
         yield from cluster_checks(container)
 
@@ -69,26 +72,29 @@ _ON_DATABASE: Final[tuple[_Look, ...]] = (
     lambda container: [worker_check(container)],
     project_warehouse_checks,
 )
-_ON_WAREHOUSE: Final[tuple[_Look, ...]] = (
-    lambda container: [files_check(container)],
-    commit_checks,
-    vending_checks,
-)
+_ON_WAREHOUSE: Final[tuple[_Look, ...]] = (lambda container: [files_check(container)],)
+# What they find they keep for those who serve.
+_ON_BOTH: Final[tuple[_Look, ...]] = (commit_checks, vending_checks)
 
 
 def _after(
-    name: str, unread: AbstractSet[str], first: Callable[[], Check], container: Container, others: tuple[_Look, ...]
-) -> Iterator[Check]:
-    """`others` need what `first` looks at: they would each wait for the same silence and say the same again."""
+    name: str,
+    unread: AbstractSet[str],
+    first: Callable[[Container], Check],
+    container: Container,
+    others: tuple[_Look, ...],
+) -> Generator[Check, None, bool]:
+    """Whether `first` passed. `others` need what it looks at: each would wait for the same silence and say the same again."""
     if unread:
         fix = "mend that secret first; nothing that needs it was looked at"
         yield Check(name, passed=False, detail=f"not looked at without {', '.join(sorted(unread))}", fix=fix)
-        return
-    found = first()
+        return False
+    found = first(container)
     yield found
     if found.passed:
         for look in others:
             yield from look(container)
+    return found.passed
 
 
 @contextmanager
