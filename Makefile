@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` shows the product, `make test` proves it. Python 3.11, git and make are all they need.
+# What matters: `make demo` and `make demo-aws` show the product, `make test` proves it. Python 3.11, git and make are all they need.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
