@@ -14,7 +14,7 @@ demo-aws: $(VENV)/dev.stamp
 	$(BIN)/oast demo --aws
 
 test: $(VENV)/dev.stamp
-	$(BIN)/pytest -n 2 --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='tenancy/*,app/featurestore/query/*'
 
 check: format lint types imports terraform test
