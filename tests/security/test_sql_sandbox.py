@@ -291,7 +291,7 @@ def test_addresses_given_to_sql_of_users_are_for_reading_one_file(s3_warehouse: 
     table = pa.table({"team": ["a b/c", "d"], "n": [1, 2]})
     store.create("own/t", table.schema, partition_by=["team"], rows=table.to_reader)
     snapshot = store.snapshot("own/t")
-    assert sources.access(trusted=False) is None
+    assert sources.access([snapshot], trusted=False) == ()
     given = sources.table(snapshot, trusted=False, spill=tmp_path, deadline=time.monotonic() + 10)
     assert isinstance(given, Snapshot)
     first, second = (file.uri for file in given.files)
