@@ -10,7 +10,7 @@ from app.featurestore.warehouses.service import ProjectWarehouseInfo
 from app.settings import Settings
 from app.shell import as_operator
 from app.terminal import Output, with_json
-from infra.errors import InvalidInputError, StorageUnavailableError
+from infra.errors import GatewayError, InvalidInputError
 
 
 @click.command("warehouse")
@@ -47,7 +47,7 @@ def commit_checks(container: Container) -> list[Check]:
     """Whether commits can lose each other."""
     try:
         container.commit_proofs.check()
-    except StorageUnavailableError as error:
+    except GatewayError as error:
         fix = error.hint or "check OAST_WAREHOUSE__…"
         return [Check("commits", passed=False, detail=error.detail, fix=fix)]
     return [Check("commits", passed=True, detail="of many writers at once the warehouse lets one")]
@@ -55,7 +55,10 @@ def commit_checks(container: Container) -> list[Check]:
 
 def project_warehouse_checks(container: Container) -> list[Check]:
     """Whether the warehouses of projects are as they were when they were registered."""
-    return [_check(*each) for each in container.warehouses.check()]
+    try:
+        return [_check(*each) for each in container.warehouses.check()]
+    except GatewayError as error:
+        return [Check("warehouses of projects", passed=False, detail=error.detail, fix=error.hint or "look again")]
 
 
 def _check(url: str, project: str, fault: str | None) -> Check:
@@ -70,5 +73,7 @@ def _told(info: ProjectWarehouseInfo) -> str:
         told = f"New tables of {info.project} go into the gateway's own warehouse."
     else:
         how = f"as {info.role_arn}" if info.role_arn else "as the gateway itself"
-        told = f"New tables of {info.project} go to {info.url}, {how}; proven at {info.proven_at:%Y-%m-%d %H:%M}."
+        key = f"under the key {info.kms_key}" if info.kms_key else "encrypted as the bucket does it"
+        said = ", ".join(filter(None, (info.url, how, key, info.region, info.endpoint_url)))
+        told = f"New tables of {info.project} go to {said}; proven at {info.proven_at:%Y-%m-%d %H:%M}."
     return f"{told} Earlier ones lie in {', '.join(info.former)} as well." if info.former else told

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from app import cli
 from app.featurestore.warehouses.errors import WarehouseOverlapsError
-from app.featurestore.warehouses.service import ProjectWarehouseInfo
+from app.featurestore.warehouses.models import ProjectWarehouse
+from app.featurestore.warehouses.service import ProjectWarehouseInfo, WarehouseService
 from infra.observability.logs import configure_logs
 from tests.app.warehouses import Lab, shorten_races, warehouse_lab
 from tests.lab.careless import Care, CarelessStore, careless_store
@@ -157,3 +159,33 @@ def _try(lab: Lab, project: str, url: str, outcomes: dict[str, Any]) -> None:
         outcomes[project] = lab.register(project, url=url)
     except Exception as error:  # noqa: BLE001 the test reads it
         outcomes[project] = error
+
+
+def test_a_place_that_is_claimed_while_another_is_registered(
+    tmp_path: Path, seaweedfs: SeaweedFs, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for the registration gets the new place, and never the gateway's own."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "gateway")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-gateway")
+    shorten_races(monkeypatch)
+    with warehouse_lab(tmp_path / "data", seaweedfs, database_url=postgres_url) as lab:
+        lab.register("football")
+        container = lab.world.container
+        with container.database.read() as session:
+            project_id = session.scalars(select(ProjectWarehouse.project_id)).one()
+        service, keep = container.warehouses, WarehouseService._keep
+        claimed: list[str] = []
+        claiming = threading.Thread(target=lambda: claimed.append(container.locations.claim(project_id)))
+
+        def slowly(self: Any, session: Any, row: Any) -> None:
+            keep(self, session, row)
+            claiming.start()
+            time.sleep(1.0)
+            assert claimed == [], "it waits"
+
+        monkeypatch.setattr(WarehouseService, "_keep", slowly)
+        service.register(lab.world.operator, "football", lab.wanted("football", "elsewhere"))
+        claiming.join(20)
+        with container.database.read() as session:
+            current = session.scalars(select(ProjectWarehouse).where(ProjectWarehouse.is_current.is_(True))).one()
+        assert [path.split("/")[0] for path in claimed] == [f"w={current.id}"]

@@ -179,6 +179,7 @@ def test_places_that_overlap(lab: Lab) -> None:
     ("changes", "problem"),
     [
         ({"url": "football"}, "url must be s3://"),
+        ({"region": None, "endpoint_url": None}, "region is needed"),
         ({"url": "s3://UPPER/x"}, "bucket must be"),
         ({"url": "s3://bucket--x-s3/x"}, "own name"),
         ({"url": "s3://bucket/a/../b"}, "prefix must be"),
@@ -193,7 +194,7 @@ def test_places_that_overlap(lab: Lab) -> None:
         ({"endpoint_url": "http://host/path"}, "endpoint must be"),
         ({"role_arn": None, "external_id": None, "endpoint_url": "http://127.0.0.1:1"}, "does not come as itself"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_is_no_warehouse(lab: Lab, changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(InvalidInputError, match=problem):

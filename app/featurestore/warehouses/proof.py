@@ -1,12 +1,14 @@
 """Whether the gateway's own warehouse is known to let one of many writers. Looked at before serving, and daily at most."""
 
 import hashlib
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from app.featurestore.warehouses.models import CommitProof
 from infra.clock import Clock
 from infra.database.unit_of_work import Database
+from infra.errors import ConflictError
 from infra.ports.storage import ObjectStore
 
 KEPT: Final = timedelta(hours=24)
@@ -37,6 +39,8 @@ class CommitProofs:
                 uow.session.delete(found)
             uow.commit()
         self._store.race()
-        with self._database.write() as uow:
+        # Two processes that start together find the same, and one of them is first to say so.
+        with suppress(ConflictError), self._database.write() as uow:
             uow.session.merge(CommitProof(id=self._id, warehouse=self._name, proven_at=self._clock.now()))
+            uow.flush_or(ConflictError("Another process has kept the same proof."))
             uow.commit()

@@ -23,7 +23,11 @@ class WarehouseRepository:
         query = select(ProjectWarehouse).where(
             ProjectWarehouse.project_id == project_id, ProjectWarehouse.is_current.is_(True)
         )
-        return self._session.scalar(query.with_for_update(read=True) if lock else query)
+        if not lock:
+            return self._session.scalar(query)
+        locked = query.with_for_update(read=True)
+        # Whoever waited for a registration sees the row that is over, and not yet the one in its place: that takes a second look.
+        return self._session.scalar(locked) or self._session.scalar(locked)
 
     def of_project(self, project_id: UUID) -> list[ProjectWarehouse]:
         query = select(ProjectWarehouse).where(ProjectWarehouse.project_id == project_id)

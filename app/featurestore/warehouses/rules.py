@@ -62,7 +62,7 @@ def read_place(command: RegisterWarehouse) -> Place:
         "role": _problem(command.role_arn, _ROLE, "the ARN of a role, arn:aws:iam::123456789012:role/name"),
         "external-id": _external_id_problem(command),
         "kms-key": _problem(command.kms_key, _KEY, "the ARN of a key, arn:aws:kms:eu-north-1:123456789012:key/…"),
-        "region": _problem(command.region, _REGION, "a region such as eu-north-1"),
+        "region": _region_problem(command),
         "endpoint": _problem(command.endpoint_url, _ENDPOINT, "http(s):// with a host and if need be a port"),
     }
     errors: list[dict[str, object]] = [
@@ -81,6 +81,13 @@ def _alias_problem(bucket: str) -> str | None:
     return (
         "must be the bucket's own name, not an access point's or another kind's" if _ALIAS.fullmatch(bucket) else None
     )
+
+
+def _region_problem(command: RegisterWarehouse) -> str | None:
+    if command.region is None and command.endpoint_url is None:
+        # boto3 is led to the right one by AWS, and delta-rs is not: what was proven could not be written.
+        return "is needed: that of the bucket"
+    return _problem(command.region, _REGION, "a region such as eu-north-1")
 
 
 def _external_id_problem(command: RegisterWarehouse) -> str | None:
