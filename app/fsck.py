@@ -90,6 +90,12 @@ def _of_group(group: FeatureGroup, locations: dict[str, Location], container: Co
     yield from _not_live(subject, group.location, locations)
     try:
         snapshot = container.tables.snapshot(group.location)
+        there = {path.removeprefix(f"{group.location}/") for path in container.store.list_files(group.location)}
+    except StorageUnavailableError as error:
+        yield Finding(
+            is_fault=True, subject=subject, detail=f"its table cannot be read: {error.detail}", fix=_WAREHOUSE
+        )
+        return
     except GatewayError as error:
         yield Finding(is_fault=True, subject=subject, detail=f"its table cannot be read: {error.detail}", fix=_BACKUP)
         return
@@ -97,7 +103,6 @@ def _of_group(group: FeatureGroup, locations: dict[str, Location], container: Co
         detail = f"commit {group.table_version} was acknowledged, and the table ends at {snapshot.version}"
         yield Finding(is_fault=True, subject=subject, detail=detail, fix=_BACKUP)
     root = f"{container.store.uri(group.location)}/"
-    there = {path.removeprefix(f"{group.location}/") for path in container.store.list_files(group.location)}
     missing = [file.uri for file in snapshot.files if file.uri.removeprefix(root) not in there]
     if missing:
         detail = f"{len(missing)} of its {len(snapshot.files)} files are gone, such as {missing[0]}"
@@ -119,7 +124,8 @@ def _of_dataset(
                 yield Finding(is_fault=True, subject=subject, detail=f"its file {file['path']} was changed", fix=_ANEW)
     except GatewayError as error:
         detail = f"its place {files.uri} cannot be looked at: {error.detail}"
-        yield Finding(is_fault=dataset.connector_id is None, subject=subject, detail=detail, fix=_CONNECTOR)
+        fix = _WAREHOUSE if dataset.connector_id is None else _CONNECTOR
+        yield Finding(is_fault=dataset.connector_id is None, subject=subject, detail=detail, fix=fix)
 
 
 def _not_live(subject: str, path: str, locations: dict[str, Location]) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from infra.errors import StorageUnavailableError
+
 ROUNDS: Final = 3
 RACERS: Final = 6
 _REFUSED: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -39,8 +41,11 @@ def _fault(client: Any, target: dict[str, str], racers: int) -> str | None:
         line.wait()
         return _created(client, target, number)
 
-    with ThreadPoolExecutor(racers) as pool:
-        winners = [number for number, won in enumerate(pool.map(run, range(racers))) if won]
+    try:
+        with ThreadPoolExecutor(racers) as pool:
+            winners = [number for number, won in enumerate(pool.map(run, range(racers))) if won]
+    except threading.BrokenBarrierError:
+        raise StorageUnavailableError("This machine is too busy to let writers race.", retry_after=5) from None
     if len(winners) != 1:
         return f"of {racers} writers at once {len(winners)} created the same object"
     if _created(client, target, racers):

@@ -140,23 +140,30 @@ def test_unset_and_set_again(lab: Lab) -> None:
     assert urls.count(None) == 1
 
 
-def test_a_role_that_is_gone(lab: Lab) -> None:
+def test_a_role_that_is_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.register("football")
     lab.create("football")
+    lab.create("football", "further")
     lab.create("rivals", "g", "theirs")
     lab.sts.trust.clear()
     container = build_container(lab.world.container.settings, lab.world.clock)  # another process: it has no keys yet
     [check] = [each for each in project_warehouse_checks(container) if "football" in each.name]
     assert not check.passed
     assert "sts:AssumeRole" in check.detail
-    faults = [finding.subject for finding in check_consistency(container).findings if finding.is_fault]
-    assert faults == ["feature group football/g_1", "the warehouses of project football"]
+    faults = [finding for finding in check_consistency(container).findings if finding.is_fault]
+    named = ["feature group football/g_1", "feature group football/further_1", "the warehouses of project football"]
+    assert sorted(fault.subject for fault in faults) == sorted(named)
+    assert {"oast doctor" in fault.fix for fault in faults} == {True}, "and nobody restores a backup for it"
     with container.database.write() as uow:
         uow.session.execute(Location.__table__.update().values(state="doomed"))
         uow.commit()
-    assert container.locations.purge() == 1, "that of rivals; football's is tried again"
-    [left] = _stored(lab, Location)
-    assert left.path.startswith("w=")
+    tried: list[str] = []
+    original = container.locations.remove
+    monkeypatch.setattr(container.locations, "remove", lambda path: tried.append(path) or original(path))
+    assert container.locations.purge() == 1, "that of rivals; football's are tried again"
+    assert [path.startswith("w=") for path in tried].count(True) == 1, "a silent store is not waited for twice"
+    left = _stored(lab, Location)
+    assert [location.path.startswith("w=") for location in left] == [True, True]
     container.database.engine.dispose()
 
 
