@@ -124,6 +124,10 @@ def _judged(attempt: _Attempt) -> ProbeCheck:
         attempt.call()
     except ClientError as error:
         code = plain_code(error)
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if attempt.must_work and (status >= 500 or code == "SlowDown"):
+            # What is kept for a day is what it says, and not that it was busy.
+            raise VendingUnavailableError(f"{attempt.name}: the store answered {code or status}.") from None
         if attempt.must_work:
             return ProbeCheck(attempt.name, passed=False, detail=f"refused: {code}", counts=attempt.counts)
         if code in _REFUSALS:

@@ -1,5 +1,6 @@
 """What `fs.doctor` finds in S3: a real store with real session policies, and stores that are out of reach."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -81,9 +82,12 @@ def test_a_credential_reads_its_table_and_nothing_else(world: World, seaweedfs: 
     assert not _left(world, seaweedfs)
 
 
+def _bucket(world: World) -> str:
+    return str(world.container.settings.warehouse.url).removeprefix("s3://").partition("/")[0]
+
+
 def _left(world: World, seaweedfs: SeaweedFs) -> list[str]:
-    bucket = world.container.settings.warehouse.url.removeprefix("s3://").partition("/")[0]
-    listed = seaweedfs.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    listed = seaweedfs.client().get_paginator("list_objects_v2").paginate(Bucket=_bucket(world))
     return [each["Key"] for one in listed for each in one.get("Contents", ()) if "oast-doctor" in each["Key"]]
 
 
@@ -108,6 +112,33 @@ def test_a_credential_that_is_held_to_nothing(
         assert what in prefix.found
     assert "oast project vending rivals off" in prefix.fix
     assert not _left(world, seaweedfs)
+
+
+def test_a_credential_that_writes_and_cannot_delete(
+    world: World, seaweedfs: SeaweedFs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it wrote stays, and is not taken for refused."""
+    _create(world, "rivals", "written")
+    on = {"enabled": True}
+    assert world.call("PUT", "/projects/rivals/vending", world.key("rivals"), json=on).status_code == 200
+    allowed = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject", "s3:ListBucket"], "Resource": ["*"]}
+    made = seaweedfs.client("sts").assume_role(
+        RoleArn=ROLE_ARN,
+        RoleSessionName="writer",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [allowed]}),
+    )["Credentials"]
+    take = diagnosis_s3.take_credentials
+
+    def of_a_writer(*asked: Any) -> Any:
+        keys = {"access_key_id": made["AccessKeyId"], "secret_access_key": made["SecretAccessKey"]}
+        return replace(take(*asked), **keys, session_token=made["SessionToken"])
+
+    monkeypatch.setattr(diagnosis_s3, "take_credentials", of_a_writer)
+    _, prefix = _found(_examined(world, "rivals"))
+    assert prefix.state == "failed"
+    assert "writes into" in prefix.found
+    for left in _left(world, seaweedfs):
+        seaweedfs.client().delete_object(Bucket=_bucket(world), Key=left)
 
 
 def test_without_credentials_a_signed_address_is_fetched(world: World) -> None:
