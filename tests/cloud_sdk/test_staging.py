@@ -180,6 +180,20 @@ def test_a_type_that_parquet_would_change_is_sent(fs: Connection, group: str, se
     assert (told.transfer or {})["mode"] == ("direct" if survives else "stream")
 
 
+def test_rows_that_no_file_holds_are_sent(fs: Connection, group: str, sent: list[int]) -> None:
+    """Of a schema that says there are no nulls, and rows that have one."""
+    fs.create_featuregroup(None, f"{group}_null", schema={"id": "bigint", "value": "double"})
+    rows = ROWS * 6
+    schema = pa.schema([pa.field("id", pa.int64()), pa.field("value", pa.float64(), nullable=False)])
+    values = pa.array([None, *[1.0] * (rows - 1)], pa.float64())
+    table = pa.Table.from_arrays([pa.array(range(rows)), values], schema=schema)
+    told = fs.insert_into_featuregroup(table, f"{group}_null")
+    assert told.rows_inserted == rows
+    assert "Parquet cannot hold these rows" in (told.transfer or {})["why"]
+    again = fs.insert_into_featuregroup(table.slice(1), f"{group}_null")
+    assert (again.transfer or {})["mode"] == "direct", "others are written directly as before"
+
+
 def test_a_key_without_the_scope_sends_and_is_told_why(world: World, group: str, sent: list[int]) -> None:
     with world.connect("football", world.key("football", scopes=DEFAULT_SCOPES)) as connection:
         told = connection.insert_into_featuregroup(_table(), group)

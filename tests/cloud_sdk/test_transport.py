@@ -44,6 +44,26 @@ def test_it_gives_up_before_the_time_is_over(fs, sdk_gateway, sdk_waits):
     assert sdk_waits == [40.5]
 
 
+@pytest.mark.parametrize(("headers", "attempts"), [({"Idempotency-Key": "a" * 32}, 2), ({}, 1)], ids=["once", "plain"])
+def test_what_counts_once_is_asked_again_however_long_it_took(sdk_gateway, sdk_url, headers, attempts):
+    """Minutes of work, and then a gateway that died: who is not told the outcome would send the rows a second time."""
+    from hops.featurestore.address import parse_address
+    from hops.featurestore.api_key import ApiKey
+    from hops.featurestore.transport import Request, Transport
+
+    sdk_gateway.on("POST", ROWS, problem(504, "gateway-timeout"), INSERTED)
+    policy = RetryPolicy(sleep=lambda _: None, clock=lambda: 90.0 * sdk_gateway.count("POST", ROWS))
+    transport = Transport(parse_address(sdk_url), ApiKey("k"), retries=policy)
+    request = Request("POST", ROWS, headers=headers, body=b"{}", repeatable=True)
+    if attempts == 1:
+        with pytest.raises(errors.GatewayError):
+            transport.json(request)
+    else:
+        assert transport.json(request)["rows_inserted"] == 1
+    transport.close()
+    assert sdk_gateway.count("POST", ROWS) == attempts
+
+
 def test_retry_after_is_waited_for(fs, sdk_gateway, sdk_waits):
     sdk_gateway.on("GET", GROUPS, problem(429, "too-many", headers={"Retry-After": "3"}), page())
     fs.get_featuregroups()

@@ -104,5 +104,6 @@ def _copy(source: IO[bytes], sink: IO[bytes], file: StagedFile) -> str:
 def _write(sink: IO[bytes], chunk: bytes) -> None:
     try:
         sink.write(chunk)
+        sink.flush()  # so that nothing is left to fail when it is closed
     except OSError as error:
         raise StorageUnavailableError("The gateway has no room for the rows just now.", retry_after=30) from error

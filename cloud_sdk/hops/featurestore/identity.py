@@ -12,7 +12,7 @@ from hops.featurestore.errors import ApiKeyError, NotAuthenticatedError
 from hops.featurestore.metadata import Identity, from_json
 from hops.featurestore.transport import Request, Transport
 
-_KEY_ID = re.compile(r"oast_[a-z]+_(\w+)_")
+_KEY_ID = re.compile(r"oast_[a-z]+_([0-9A-Za-z]+)_")
 _WARN_BEFORE = timedelta(days=14)
 
 

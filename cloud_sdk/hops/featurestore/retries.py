@@ -20,7 +20,8 @@ _NOT_EXECUTED_STATUS = frozenset({429, 503})
 class RetryPolicy:
     """Full jitter: a wait is drawn from 0 to `first_wait`, doubled each time up to `longest_wait` seconds.
 
-    `total` bounds the seconds from the first attempt to the start of the last. A longer `Retry-After` ends it early.
+    `total` bounds the seconds from the first attempt to the start of the last; from the first failure, where a request counts
+    once however often it is sent. A longer `Retry-After` ends it early.
     """
 
     attempts: int = 4

@@ -51,6 +51,7 @@ def stage(transport: Transport, path: str, frame: Any) -> Tuple[Any, Optional[St
     table = to_table(frame)
     if table is None:
         return frame, None, "such a frame may be readable only once"
+    table = table.replace_schema_metadata(None)  # nobody's business but its owner's
     why = _why_not(transport, table)
     if why is not None:
         return table, None, why
@@ -60,6 +61,9 @@ def stage(transport: Transport, path: str, frame: Any) -> Tuple[Any, Optional[St
         return table, None, why
     try:
         return table, _Upload(transport, path, begun).put(table), why
+    except require("pyarrow").ArrowException as error:
+        # A null where the frame's own schema has none, say: that is for the gateway to judge.
+        return table, None, f"Parquet cannot hold these rows: {str(error)[:300]}"
     except (FeatureStoreError, OSError) as error:
         transport.writes_directly = False
         reason = str(getattr(error, "detail", error))[:300]

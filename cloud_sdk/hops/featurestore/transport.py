@@ -125,7 +125,8 @@ class Transport:
     def open(self, request: Request) -> BaseHTTPResponse:
         """A 2xx answer whose body is not read yet; the caller reads it and calls `release_conn` or `close`."""
         request = replace(request, headers={"X-Request-Id": uuid.uuid4().hex, **request.headers})
-        started = self.retries.clock()
+        # What counts once may take minutes before it fails, and is asked again all the same: nobody knows what became of it.
+        started = None if "Idempotency-Key" in request.headers else self.retries.clock()
         attempt, renewed = 1, False
         while True:
             header = self._key.header()
@@ -135,7 +136,7 @@ class Transport:
             if failure.status == 401 and header is not None and not renewed and self._key.renew(header):
                 renewed = True
                 continue
-            wait = None
+            wait, started = None, self.retries.clock() if started is None else started
             if may_retry(failure, repeatable=request.is_repeatable, sent=sent):
                 wait = self.retries.wait_before(attempt + 1, getattr(failure, "retry_after", None), started)
             if wait is None:
