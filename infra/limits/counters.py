@@ -44,7 +44,9 @@ class WindowCounter:
         return max(0.0, self._ask(lambda storage: storage.get_expiry(name)) - time.time())
 
     def _ask(self, question: "Callable[[Storage], T]") -> T:
-        from limits.errors import StorageError  # noqa: PLC0415 a tenth of a second that most processes never need
+        # One thread at a time: its modules import each other, and two at once would meet one that is half made.
+        with self._making:
+            from limits.errors import StorageError  # noqa: PLC0415 a tenth of a second that most processes never need
 
         if self._url is not None and self._now() >= self._silent_until:
             try:

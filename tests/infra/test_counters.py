@@ -1,6 +1,8 @@
 """Counting in one process and in many, and while the Valkey is away."""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +108,29 @@ def test_what_is_no_valkey_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         WindowCounter(url, "gateway")
     assert "secret" not in caught.value.detail
+
+
+_AT_ONCE = """
+import threading, time
+from infra.limits.counters import WindowCounter
+counter, faults = WindowCounter(None, "test"), []
+def count():
+    try:
+        counter.count("an address", 10)
+    except Exception as error:
+        faults.append(repr(error))
+threads = [threading.Thread(target=count) for _ in range(60)]
+for thread in threads:
+    thread.start()
+    time.sleep(0.002)
+for thread in threads:
+    thread.join()
+print(faults, counter.count("an address", 10))
+"""
+
+
+def test_the_first_to_be_counted_may_come_one_upon_the_other() -> None:
+    """In a process that has not counted yet, which has first to import what counts."""
+    command = [sys.executable, "-c", _AT_ONCE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[] 61", done.stdout + done.stderr
