@@ -84,6 +84,7 @@ class WarehouseService:
 
     def register(self, context: RequestContext, project: str, command: RegisterWarehouse) -> ProjectWarehouseInfo:
         """From now on the project's new tables go there. Proven first; what is not proven leaves everything as it was."""
+        self._require_beside_s3()
         place = read_place(command)
         with self._database.read() as session:
             access = self._require(session, context, project)
@@ -130,12 +131,15 @@ class WarehouseService:
         self._authorizer.require_server(context.principal, Action.WAREHOUSE_SET)
         return self._authorizer.require(session, context.principal, Action.PROJECT_READ, project)
 
-    def _require_identity(self, command: RegisterWarehouse) -> None:
+    def _require_beside_s3(self) -> None:
+        """Before all else that may be wrong: mending that would lead nowhere."""
         if self._deployment.own is None:
             raise InvalidInputError(
                 "The gateway's own warehouse is a directory, and projects have one of their own beside S3 only.",
                 hint="Set OAST_WAREHOUSE__URL to s3://bucket/prefix first.",
             )
+
+    def _require_identity(self, command: RegisterWarehouse) -> None:
         if command.role_arn is None and command.endpoint_url not in (None, self._deployment.endpoint_url):
             raise InvalidInputError(
                 "At another store's endpoint the gateway does not come as itself.",
