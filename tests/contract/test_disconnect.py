@@ -13,10 +13,12 @@ import pytest
 import urllib3
 from flask import Flask
 
+from app.settings import EngineSettings
 from app.web.disconnect import client_gone
+from infra.storage.location import Warehouse
 from tests.frames import read_arrow
 from tests.served import served
-from tests.world import World
+from tests.world import listening, make_world
 
 PATH = "/api/v1/projects/football/sql"
 SILENT = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n FROM t) SELECT count(*) AS n FROM t"
@@ -65,7 +67,8 @@ class Caller:
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A gateway under gunicorn that runs one query at once."""
     directory = tmp_path_factory.mktemp("disconnect")
-    with served(directory, OAST_ENGINE__SLOTS="1", OAST_SERVER__WORKERS="1") as gateway:
+    engine = {"OAST_ENGINE__SLOTS": "1", "OAST_ENGINE__WAIT_SECONDS": "2"}
+    with served(directory, OAST_SERVER__WORKERS="1", **engine) as gateway:
         yield Caller(gateway.port, gateway.oast("key", "create", "football", "--member", "ada")["key"])
 
 
@@ -90,13 +93,15 @@ def test_a_client_that_stays_gets_its_answer(caller: Caller) -> None:
     assert (answer.status, read_arrow(answer.data).to_pydict()) == (200, {"n": [30_000_000]})
 
 
-def test_the_same_under_the_development_server(live_world: World) -> None:
-    live_world.project("football")
-    caller = Caller(int(live_world.address.rpartition(":")[2]), live_world.key("football"))
-    with ExitStack() as connections:
-        while caller.ask("SELECT 1 AS n").status != 503:
-            connections.enter_context(caller.begin(SILENT))
-    assert caller.wait_for(200) < FREE_WITHIN
+def test_the_same_under_the_development_server(tmp_path: Path, local_warehouse: Warehouse) -> None:
+    world = make_world(tmp_path / "data", None, local_warehouse, engine=EngineSettings(wait_seconds=2.0))
+    world.project("football")
+    with listening(world):
+        caller = Caller(int(world.address.rpartition(":")[2]), world.key("football"))
+        with ExitStack() as connections:
+            while caller.ask("SELECT 1 AS n").status != 503:
+                connections.enter_context(caller.begin(SILENT))
+        assert caller.wait_for(200) < FREE_WITHIN
 
 
 @pytest.mark.parametrize("server", ["gunicorn.socket", "werkzeug.socket"])
